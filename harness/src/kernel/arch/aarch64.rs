@@ -1,0 +1,53 @@
+//! aarch64, written from the documentation and **not yet run**: the call's number is in `x8` (changed through `NT_ARM_SYSTEM_CALL`), its result in `x0`;
+//! see syscall(2) and ptrace(2). `x0` is argument and result in one, so a shortened first argument is not restored at exit.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+
+use crate::kernel::checked;
+use crate::kernel::process::Pid;
+
+/// What seccomp and ptrace call this architecture; `AUDIT_ARCH_AARCH64` in `linux/audit.h`.
+pub const AUDIT_ARCH: u32 = 0xc000_00b7;
+
+const NT_ARM_SYSTEM_CALL: libc::c_int = 0x404;
+
+/// The registers of a stopped tracee.
+pub struct Registers(libc::user_regs_struct);
+
+impl Registers {
+    /// PTRACE_GETREGSET with NT_PRSTATUS, ptrace(2).
+    pub fn get(pid: Pid) -> io::Result<Self> {
+        let mut registers = MaybeUninit::<libc::user_regs_struct>::uninit();
+        let mut vector = libc::iovec { iov_base: registers.as_mut_ptr().cast(), iov_len: size_of::<libc::user_regs_struct>() };
+        // SAFETY: the vector names a buffer with room for the structure that this request writes.
+        checked(unsafe { libc::ptrace(libc::PTRACE_GETREGSET, pid, libc::NT_PRSTATUS as usize, &raw mut vector) })?;
+        // SAFETY: the request succeeded, so the structure is written.
+        Ok(Self(unsafe { registers.assume_init() }))
+    }
+
+    /// PTRACE_SETREGSET with NT_PRSTATUS, ptrace(2).
+    pub fn set(&self, pid: Pid) -> io::Result<()> {
+        let mut vector = libc::iovec { iov_base: (&raw const self.0).cast_mut().cast(), iov_len: size_of::<libc::user_regs_struct>() };
+        // SAFETY: the vector names a structure that the request only reads.
+        checked(unsafe { libc::ptrace(libc::PTRACE_SETREGSET, pid, libc::NT_PRSTATUS as usize, &raw mut vector) }).map(drop)
+    }
+
+    /// At a call's entry: the number of the call that the kernel will do; -1 does none.
+    pub fn set_call(&mut self, pid: Pid, number: i64) -> io::Result<()> {
+        let mut number = number as libc::c_int;
+        let mut vector = libc::iovec { iov_base: (&raw mut number).cast(), iov_len: size_of::<libc::c_int>() };
+        // SAFETY: the vector names an int that the request only reads.
+        checked(unsafe { libc::ptrace(libc::PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL as usize, &raw mut vector) }).map(drop)
+    }
+
+    /// One of the six arguments of a call.
+    pub fn set_argument(&mut self, index: usize, value: u64) {
+        self.0.regs[index] = value;
+    }
+
+    /// At a call's exit: its result, or a negative errno.
+    pub fn set_result(&mut self, result: i64) {
+        self.0.regs[0] = result.cast_unsigned();
+    }
+}

@@ -1,0 +1,68 @@
+//! Namespaces and mounts: unshare(2), mount(2), pivot_root(2), the loopback interface.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+
+use super::checked;
+use super::socket;
+
+/// Puts this process into namespaces of its own: user, mount, IPC, UTS and network; its children also into a PID namespace.
+pub fn unshare_all() -> io::Result<()> {
+    let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | libc::CLONE_NEWNET | libc::CLONE_NEWPID;
+    // SAFETY: no precondition beyond a single thread, which the user namespace needs and the kernel checks.
+    checked(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+/// mount(2). Empty strings stand for arguments that the kernel ignores.
+pub fn mount(source: &CStr, target: &CStr, filesystem: &CStr, flags: libc::c_ulong, data: &CStr) -> io::Result<()> {
+    // SAFETY: all strings are NUL-terminated.
+    checked(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), filesystem.as_ptr(), flags, data.as_ptr().cast()) }).map(drop)
+}
+
+/// Makes a mount and all below it read-only, without set-user-ID and devices; mount_setattr(2), Linux 5.12.
+pub fn make_read_only(target: &CStr) -> io::Result<()> {
+    let mut attributes = MaybeUninit::<libc::mount_attr>::zeroed();
+    // SAFETY: zeroed plain integers are a valid value: nothing to set, nothing to clear.
+    let attributes = unsafe { attributes.assume_init_mut() };
+    attributes.attr_set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+    // SAFETY: the path is NUL-terminated, and the size is that of the structure.
+    checked(unsafe {
+        libc::syscall(libc::SYS_mount_setattr, libc::AT_FDCWD, target.as_ptr(), libc::AT_RECURSIVE, &raw const *attributes, size_of::<libc::mount_attr>())
+    })
+    .map(drop)
+}
+
+/// Makes the working directory the root of the mount namespace and lets go of the old one; pivot_root(2).
+pub fn pivot_to_working_directory() -> io::Result<()> {
+    // SAFETY: both paths are NUL-terminated; with the same directory twice the old root is stacked on it (pivot_root(2), "pivot_root(".", ".")").
+    checked(unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
+    // SAFETY: the path is NUL-terminated.
+    checked(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }).map(drop)
+}
+
+/// sethostname(2).
+pub fn set_host_name(name: &str) -> io::Result<()> {
+    // SAFETY: pointer and length are the string's.
+    checked(unsafe { libc::sethostname(name.as_ptr().cast(), name.len()) }).map(drop)
+}
+
+/// chdir(2).
+pub fn change_directory(path: &CStr) -> io::Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    checked(unsafe { libc::chdir(path.as_ptr()) }).map(drop)
+}
+
+/// Switches the loopback interface on; netdevice(7).
+pub fn loopback_up() -> io::Result<()> {
+    let socket = socket::tcp()?;
+    let mut request = MaybeUninit::<libc::ifreq>::zeroed();
+    // SAFETY: zeroed plain data is a valid value of this structure.
+    let request = unsafe { request.assume_init_mut() };
+    request.ifr_name[0] = b'l'.cast_signed().into();
+    request.ifr_name[1] = b'o'.cast_signed().into();
+    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
+    // SAFETY: SIOCSIFFLAGS reads a `struct ifreq`.
+    checked(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const *request) }).map(drop)
+}

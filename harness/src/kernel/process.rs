@@ -1,0 +1,265 @@
+//! Processes: fork(2), the set-up of a traced program between fork and exec, wait(2), signals and the tick.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::descriptor::pipe;
+use super::{checked, retried};
+use super::seccomp::Instruction;
+
+/// A process or thread id, as the caller's PID namespace numbers it.
+pub type Pid = libc::pid_t;
+
+/// fork(2): `None` in the child.
+///
+/// The caller has one thread: a child of a process with several may only do what signal-safety(7) permits.
+pub fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: the harness forks only from processes with a single thread (checks run in a process of their own).
+    let pid = checked(unsafe { libc::fork() })?;
+    Ok((pid != 0).then_some(pid))
+}
+
+/// Ends the process at once, without destructors and `atexit` handlers; _exit(2).
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: `_exit` has no precondition.
+    unsafe { libc::_exit(status) }
+}
+
+/// All that a traced program needs, prepared before fork so that the child allocates nothing.
+pub struct Launch {
+    /// The executable, as the sandbox sees it.
+    pub path: CString,
+    /// The arguments, the first being the program's name.
+    pub arguments: Vec<CString>,
+    /// The whole environment.
+    pub environment: Vec<CString>,
+    /// The working directory.
+    pub directory: CString,
+    /// Descriptors 0, 1 and 2.
+    pub stdio: [OwnedFd; 3],
+    /// Resource limits (soft and hard alike); setrlimit(2).
+    pub limits: Vec<(libc::__rlimit_resource_t, u64)>,
+    /// The seccomp filter.
+    pub filter: Vec<Instruction>,
+    /// Whether the program is put into a session of its own.
+    pub own_session: bool,
+}
+
+/// The exit status of a child that could not be set up before exec.
+pub const SET_UP_FAILED: i32 = 126;
+
+/// A program that was forked and waits for [`Launched::go`] before it is set up and executed.
+pub struct Launched {
+    /// Its id.
+    pub pid: Pid,
+    gate: OwnedFd,
+}
+
+impl Launched {
+    /// Lets the child go on: the tracer has attached.
+    pub fn go(self) -> io::Result<()> {
+        let byte = [1u8];
+        // SAFETY: the buffer is one byte long.
+        retried(|| unsafe { libc::write(self.gate.as_raw_fd(), byte.as_ptr().cast(), 1) }).map(drop)
+    }
+}
+
+/// Forks a program that will execute `launch` once [`Launched::go`] is called.
+pub fn launch(launch: &Launch) -> io::Result<Launched> {
+    let (wait, gate) = pipe()?;
+    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
+        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (arguments, environment) = (pointers(&launch.arguments), pointers(&launch.environment));
+    match fork()? {
+        Some(pid) => Ok(Launched { pid, gate }),
+        None => {
+            become_program(launch, &arguments, &environment, wait.as_raw_fd(), gate.as_raw_fd());
+            exit_now(SET_UP_FAILED)
+        }
+    }
+}
+
+/// Runs in the child: async-signal-safe calls only. Returns only if something failed.
+fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environment: &[*const libc::c_char], wait: i32, gate: i32) {
+    let mut byte = 0u8;
+    // SAFETY: `gate` is the child's own copy of the descriptor and used by nothing else here.
+    unsafe { libc::close(gate) };
+    // SAFETY: the buffer is one byte long.
+    let opened = unsafe { libc::read(wait, (&raw mut byte).cast(), 1) };
+    if opened != 1 {
+        return;
+    }
+    if launch.own_session {
+        // SAFETY: no precondition; a fresh child leads no process group.
+        unsafe { libc::setsid() };
+    }
+    for (target, descriptor) in launch.stdio.iter().enumerate() {
+        // SAFETY: both are numbers of open descriptors of this process; 0 to 2 are not used otherwise from here on.
+        if unsafe { libc::dup2(descriptor.as_raw_fd(), target as i32) } == -1 {
+            return;
+        }
+    }
+    // SAFETY: nothing in this child uses descriptors above 2 any more.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    reset_signals();
+    // SAFETY: the path is a NUL-terminated string.
+    if unsafe { libc::chdir(launch.directory.as_ptr()) } == -1 {
+        return;
+    }
+    // SAFETY: no precondition; addresses that do not vary make runs alike.
+    unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+    for (resource, value) in &launch.limits {
+        let limit = libc::rlimit { rlim_cur: *value, rlim_max: *value };
+        // SAFETY: the structure is read during the call only.
+        if unsafe { libc::setrlimit(*resource, &raw const limit) } == -1 {
+            return;
+        }
+    }
+    // SAFETY: PR_SET_NO_NEW_PRIVS takes integers.
+    if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == -1 {
+        return;
+    }
+    let program = libc::sock_fprog { len: launch.filter.len() as u16, filter: launch.filter.as_ptr().cast_mut() };
+    // SAFETY: the program's pointer and length describe the vector, which the kernel copies.
+    if unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) } == -1 {
+        return;
+    }
+    // SAFETY: path and both vectors are NUL-terminated, as are the strings that they point to.
+    unsafe { libc::execve(launch.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+}
+
+/// Gives every signal its default disposition and unblocks all: the Rust runtime ignores SIGPIPE, and exec would pass that on.
+fn reset_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is a disposition for every signal; the kernel refuses those that cannot be changed.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let mut empty = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` initialises the set that it is given.
+    unsafe { libc::sigemptyset(empty.as_mut_ptr()) };
+    // SAFETY: the set was initialised just now.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, empty.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// What waitpid(2) told of a child or tracee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It exited with this status.
+    Exited(i32),
+    /// This signal killed it.
+    Killed(i32),
+    /// It is in a ptrace-stop: the signal, and the event (0 for none).
+    Stopped {
+        /// The stop signal; SIGTRAP | 0x80 at a call.
+        signal: i32,
+        /// A `PTRACE_EVENT_` number, or 0.
+        event: i32,
+    },
+}
+
+/// What [`wait`] came back with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// A child or tracee changed.
+    Change(Pid, Change),
+    /// Nothing to tell yet (only without blocking).
+    Nothing,
+    /// A signal came first: the tick.
+    Interrupted,
+    /// There is no child.
+    NoChild,
+}
+
+/// waitpid(2) with `__WALL`: for one process, or for all with -1.
+pub fn wait(pid: Pid, block: bool) -> io::Result<Waited> {
+    let mut status = 0;
+    let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    // SAFETY: the status pointer is valid for the call.
+    match checked(unsafe { libc::waitpid(pid, &raw mut status, flags) }) {
+        Ok(0) => Ok(Waited::Nothing),
+        Ok(pid) if libc::WIFEXITED(status) => Ok(Waited::Change(pid, Change::Exited(libc::WEXITSTATUS(status)))),
+        Ok(pid) if libc::WIFSIGNALED(status) => Ok(Waited::Change(pid, Change::Killed(libc::WTERMSIG(status)))),
+        Ok(pid) => Ok(Waited::Change(pid, Change::Stopped { signal: libc::WSTOPSIG(status), event: status >> 16 })),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Waited::Interrupted),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(Waited::NoChild),
+        Err(error) => Err(error),
+    }
+}
+
+/// kill(2).
+pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// The kernel kills this process when its parent ends; prctl(2).
+pub fn die_with_parent() -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes a signal number.
+    checked(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) }).map(drop)
+}
+
+/// Orphans below this process become its children; prctl(2).
+pub fn become_subreaper() -> io::Result<()> {
+    // SAFETY: PR_SET_CHILD_SUBREAPER takes an integer.
+    checked(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).map(drop)
+}
+
+extern "C" fn nothing(_signal: libc::c_int) {}
+
+/// From now on a signal interrupts blocking calls every `milliseconds`; setitimer(2). 0 ends it.
+pub fn tick_every(milliseconds: i64) -> io::Result<()> {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: the pointer is valid and aligned; writing a field of zeroed plain data needs no initialised whole.
+    unsafe { (*action.as_mut_ptr()).sa_sigaction = handler as usize };
+    // SAFETY: zeroed, with a handler: a valid structure; without SA_RESTART, so that the signal interrupts.
+    checked(unsafe { libc::sigaction(libc::SIGALRM, action.as_ptr(), std::ptr::null_mut()) })?;
+    let every = libc::timeval { tv_sec: 0, tv_usec: milliseconds * 1000 };
+    let timer = libc::itimerval { it_interval: every, it_value: every };
+    // SAFETY: the structure is read during the call only.
+    checked(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) }).map(drop)
+}
+
+/// Keeps this process and its future children on the CPU that it runs on now; sched_setaffinity(2).
+pub fn pin_to_this_cpu() -> io::Result<()> {
+    // SAFETY: no precondition.
+    let cpu = checked(unsafe { libc::sched_getcpu() })?;
+    let mut set = std::mem::MaybeUninit::<libc::cpu_set_t>::zeroed();
+    // SAFETY: a zeroed set is the empty set.
+    let set = unsafe { set.assume_init_mut() };
+    // SAFETY: the kernel's CPU numbers lie inside the set's range.
+    unsafe { libc::CPU_SET(cpu as usize, set) };
+    // SAFETY: the size is that of the set.
+    checked(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), set) }).map(drop)
+}
+
+/// Whether this process runs as the superuser of the machine (or of its user namespace).
+#[must_use]
+pub fn is_root() -> bool {
+    // SAFETY: no precondition.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// The effective user and group.
+#[must_use]
+pub fn identity() -> (u32, u32) {
+    // SAFETY: no precondition.
+    let user = unsafe { libc::geteuid() };
+    // SAFETY: no precondition.
+    let group = unsafe { libc::getegid() };
+    (user, group)
+}
+
+/// Gives up root for this user and group and forgets all others; setresuid(2). The process stays readable in `/proc`.
+pub fn become_user(user: u32, group: u32) -> io::Result<()> {
+    // SAFETY: an empty list is given with length 0.
+    checked(unsafe { libc::setgroups(0, std::ptr::null()) })?;
+    // SAFETY: no precondition.
+    checked(unsafe { libc::setresgid(group, group, group) })?;
+    // SAFETY: no precondition.
+    checked(unsafe { libc::setresuid(user, user, user) })?;
+    // SAFETY: PR_SET_DUMPABLE takes an integer.
+    checked(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }).map(drop)
+}

@@ -1,0 +1,110 @@
+//! The harness's own sockets, as a peer of the program under check: non-blocking TCP and UDP on loopback.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::checked;
+
+fn new(kind: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no precondition.
+    let descriptor = checked(unsafe { libc::socket(libc::AF_INET, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })?;
+    // SAFETY: the call made this descriptor just now, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// A TCP socket; socket(2).
+pub fn tcp() -> io::Result<OwnedFd> {
+    new(libc::SOCK_STREAM)
+}
+
+/// A UDP socket; socket(2).
+pub fn udp() -> io::Result<OwnedFd> {
+    new(libc::SOCK_DGRAM)
+}
+
+const ADDRESS_LENGTH: libc::socklen_t = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+
+fn address(host: Ipv4Addr, port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from(host).to_be() },
+        sin_zero: [0; 8],
+    }
+}
+
+/// bind(2).
+pub fn bind(socket: BorrowedFd<'_>, host: Ipv4Addr, port: u16) -> io::Result<()> {
+    let address = address(host, port);
+    // SAFETY: the length is that of the address structure.
+    checked(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), ADDRESS_LENGTH) }).map(drop)
+}
+
+/// listen(2).
+pub fn listen(socket: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), backlog) }).map(drop)
+}
+
+/// connect(2): `false` while the connection is under way.
+pub fn connect(socket: BorrowedFd<'_>, host: Ipv4Addr, port: u16) -> io::Result<bool> {
+    let address = address(host, port);
+    // SAFETY: the length is that of the address structure.
+    match checked(unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), ADDRESS_LENGTH) }) {
+        Ok(_) => Ok(true),
+        Err(error) => match error.raw_os_error() {
+            Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => Ok(false),
+            Some(libc::EISCONN) => Ok(true),
+            _ => Err(error),
+        },
+    }
+}
+
+/// accept(2): `None` while nobody has connected.
+pub fn accept(socket: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: the address is not asked for.
+    match checked(unsafe { libc::accept4(socket.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) }) {
+        // SAFETY: the call made this descriptor just now, and nothing else owns it.
+        Ok(descriptor) => Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) })),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The port that a socket is bound to; getsockname(2).
+pub fn port(socket: BorrowedFd<'_>) -> io::Result<u16> {
+    let mut address = address(Ipv4Addr::UNSPECIFIED, 0);
+    let mut length = ADDRESS_LENGTH;
+    // SAFETY: the structure has as many bytes as `length` says.
+    checked(unsafe { libc::getsockname(socket.as_raw_fd(), (&raw mut address).cast(), &raw mut length) })?;
+    Ok(u16::from_be(address.sin_port))
+}
+
+/// shutdown(2) of the writing half: the peer reads end-of-file.
+pub fn shut_down_writing(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::shutdown(socket.as_raw_fd(), libc::SHUT_WR) }).map(drop)
+}
+
+/// Sets an integer option; setsockopt(2).
+pub fn set_option(socket: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the length is that of the integer.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), size_of::<i32>() as libc::socklen_t) }).map(drop)
+}
+
+/// Closing this socket resets the connection instead of ending it (SO_LINGER with time 0); socket(7).
+pub fn reset_on_close(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    // SAFETY: the length is that of the structure.
+    checked(unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size_of::<libc::linger>() as libc::socklen_t)
+    })
+    .map(drop)
+}
+
+/// send(2) without SIGPIPE.
+pub fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: pointer and length are the slice's.
+    checked(unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) }).map(isize::cast_unsigned)
+}
