@@ -1,1 +1,5 @@
-fn main(){}
+//! The student's command: `cargo lab`.
+
+fn main() -> std::process::ExitCode {
+    harness::command::main()
+}

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 use super::socket;
@@ -19,6 +19,22 @@ pub fn unshare_all() -> io::Result<()> {
 pub fn mount(source: &CStr, target: &CStr, filesystem: &CStr, flags: libc::c_ulong, data: &CStr) -> io::Result<()> {
     // SAFETY: all strings are NUL-terminated.
     checked(unsafe { libc::mount(source.as_ptr(), target.as_ptr(), filesystem.as_ptr(), flags, data.as_ptr().cast()) }).map(drop)
+}
+
+/// A mount of one file or folder that is not yet anywhere in the tree; open_tree(2), Linux 5.2.
+pub fn open_tree(path: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: the path is NUL-terminated.
+    let descriptor = checked(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })?;
+    // SAFETY: the call made this descriptor just now, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor as i32) })
+}
+
+/// Puts a mount from [`open_tree`] at its place; move_mount(2), Linux 5.2.
+pub fn move_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<()> {
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH;
+    // SAFETY: both paths are NUL-terminated.
+    checked(unsafe { libc::syscall(libc::SYS_move_mount, mount.as_raw_fd(), c"".as_ptr(), libc::AT_FDCWD, target.as_ptr(), flags) }).map(drop)
 }
 
 /// Makes a mount and all below it read-only, without set-user-ID and devices; mount_setattr(2), Linux 5.12.

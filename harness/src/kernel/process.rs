@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::descriptor::pipe;
 use super::{checked, retried};
@@ -206,17 +207,27 @@ pub fn become_subreaper() -> io::Result<()> {
     checked(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) }).map(drop)
 }
 
-extern "C" fn nothing(_signal: libc::c_int) {}
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn count_tick(_signal: libc::c_int) {
+    TICKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Ticks so far. Ticks that come while this process gets no CPU fall together into one: on a busy machine they last longer.
+#[must_use]
+pub fn ticks() -> u64 {
+    TICKS.load(Ordering::Relaxed)
+}
 
 /// From now on a signal interrupts blocking calls every `milliseconds`; setitimer(2). 0 ends it.
 pub fn tick_every(milliseconds: i64) -> io::Result<()> {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    let handler: extern "C" fn(libc::c_int) = nothing;
+    let handler: extern "C" fn(libc::c_int) = count_tick;
     // SAFETY: the pointer is valid and aligned; writing a field of zeroed plain data needs no initialised whole.
     unsafe { (*action.as_mut_ptr()).sa_sigaction = handler as usize };
     // SAFETY: zeroed, with a handler: a valid structure; without SA_RESTART, so that the signal interrupts.
     checked(unsafe { libc::sigaction(libc::SIGALRM, action.as_ptr(), std::ptr::null_mut()) })?;
-    let every = libc::timeval { tv_sec: 0, tv_usec: milliseconds * 1000 };
+    let every = libc::timeval { tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000 };
     let timer = libc::itimerval { it_interval: every, it_value: every };
     // SAFETY: the structure is read during the call only.
     checked(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) }).map(drop)
@@ -262,4 +273,29 @@ pub fn become_user(user: u32, group: u32) -> io::Result<()> {
     checked(unsafe { libc::setresuid(user, user, user) })?;
     // SAFETY: PR_SET_DUMPABLE takes an integer.
     checked(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }).map(drop)
+}
+
+/// Closes every descriptor; close_range(2).
+pub fn close_everything() {
+    // SAFETY: the caller is a process that uses no descriptor from here on.
+    unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+}
+
+/// Children that end are never zombies from now on, orphans that become children included; wait(2), NOTES.
+pub fn ignore_children() {
+    // SAFETY: SIG_IGN is a disposition for SIGCHLD.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+}
+
+/// Waits until a signal has been handled; pause(2).
+pub fn wait_for_signal() {
+    // SAFETY: no precondition.
+    unsafe { libc::pause() };
+}
+
+/// This process's id.
+#[must_use]
+pub fn own_pid() -> Pid {
+    // SAFETY: no precondition.
+    unsafe { libc::getpid() }
 }

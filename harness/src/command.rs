@@ -1,0 +1,151 @@
+//! The student's command, `cargo lab`.
+//!
+//! Theory of operation: the command knows labs only as folders ([`workspace`], [`crate::manifest`]) and checks only as what a lab's check executable prints.
+//! `lab check` lets cargo build those executables ([`build`]), runs them ([`run`]), and draws their records ([`report`]) or prints them as JSON
+//! ([`json`]). Standard output has the answer and nothing else; progress ([`progress`]) and cargo's messages go to standard error.
+//!
+//! A subcommand is one variant of [`Task`] and one module.
+
+mod build;
+mod check;
+mod hint;
+mod json;
+mod layout;
+mod list;
+mod progress;
+mod report;
+mod run;
+mod tier;
+mod workspace;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::check::printable::escaped;
+use crate::manifest::BadManifest;
+
+/// Runs and explains the labs of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "lab", bin_name = "cargo lab", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// List the labs
+    List {
+        /// Show each program's usage and each lab's summary
+        #[arg(long)]
+        long: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Build labs, run their checks and explain what is wrong
+    ///
+    /// Exit status: 0 all passed, 1 a check failed or a lab does not compile, 2 wrong usage or bad input, 3 broken: no verdict, and not the program's fault.
+    Check(CheckArguments),
+    /// Give a hint for a check, one step at a time
+    Hint {
+        /// The lab: its name, number or folder
+        lab: String,
+        /// The check
+        check: String,
+        /// Which of the three steps: a question, an idea, a section of the man page
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+        step: u8,
+    },
+}
+
+/// What `lab check` is asked for.
+#[derive(Debug, clap::Args)]
+struct CheckArguments {
+    /// The lab: its name, number or folder; all labs if left out
+    lab: Option<String>,
+    /// The check; all of the lab's checks if left out
+    check: Option<String>,
+    /// Draw inputs from this seed, so that a run can be done again
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Run so many checks of a lab at a time
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// No colours, no progress, no line breaking
+    #[arg(long)]
+    plain: bool,
+}
+
+/// How the command ends; the discriminant is the exit code. The greatest of several is the one of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    AllPassed = 0,
+    Failed = 1,
+    BadInput = 2,
+    Broken = 3,
+}
+
+/// Why the command has no answer.
+#[derive(Debug, PartialEq, Eq)]
+struct NoAnswer {
+    status: Status,
+    text: String,
+}
+
+impl NoAnswer {
+    fn bad_input(text: impl Into<String>) -> Self {
+        Self { status: Status::BadInput, text: text.into() }
+    }
+
+    fn broken(text: impl Into<String>) -> Self {
+        Self { status: Status::Broken, text: text.into() }
+    }
+}
+
+impl From<BadManifest> for NoAnswer {
+    fn from(error: BadManifest) -> Self {
+        Self::bad_input(error.to_string())
+    }
+}
+
+/// The `main` of the command `lab`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let status = perform(Arguments::parse()).unwrap_or_else(|no_answer| {
+        eprintln!("error: {}", escaped(&no_answer.text));
+        no_answer.status
+    });
+    ExitCode::from(status as u8)
+}
+
+fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
+    match arguments.task {
+        None => {
+            // Watching the labs as they are edited will be what the command does without a subcommand.
+            print(Arguments::command().render_long_help().ansi().to_string(), false)?;
+        }
+        Some(Task::List { long, json }) => list::perform(long, json)?,
+        Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
+        Some(Task::Check(arguments)) => return check::perform(&arguments),
+    }
+    Ok(Status::AllPassed)
+}
+
+/// Prints `text` on standard output; its styles are left out where they are not wanted. A reader that has gone away, as `head` does, is no error.
+fn print(text: impl fmt::Display, plain: bool) -> Result<(), NoAnswer> {
+    use std::io::Write;
+    let choice = if plain { ColorChoice::Never } else { AutoStream::choice(&std::io::stdout()) };
+    let mut stdout = AutoStream::new(std::io::stdout().lock(), choice);
+    match write!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(NoAnswer::broken(format!("failed to write to standard output: {error}"))),
+        _ => Ok(()),
+    }
+}

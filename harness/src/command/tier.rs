@@ -1,0 +1,36 @@
+//! What the letter of a sandbox's tier means to a student.
+
+/// The tier of a check that was done without a run.
+const NO_RUN: &str = "none";
+
+/// What a run of that tier is not protected from; nothing for the tiers in which runs cannot disturb each other.
+fn weakness(tier: &str) -> Option<&'static str> {
+    match tier {
+        "A" | "B" => None,
+        "C" => Some("no namespaces: programs share the network, the IPC objects and the files of this machine, so that other work on it can disturb a check"),
+        "D" => Some("no sandbox: programs can do here all that you can"),
+        _ => Some("a tier that this version of the command does not know"),
+    }
+}
+
+/// The line for all `tiers` that were met, or nothing where no check came to a run.
+pub fn line<'tier>(tiers: impl Iterator<Item = &'tier str>) -> Option<String> {
+    // The weakest decides what the verdicts are worth; tiers are named from A, the strongest, on.
+    let weakest = tiers.filter(|tier| !["", NO_RUN].contains(tier)).max()?;
+    Some(match weakness(weakest) {
+        None => format!("sandbox: tier {weakest}"),
+        Some(weakness) => format!("sandbox: tier {weakest} ({weakness})"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weakest_tier_is_the_one_that_is_told() {
+        assert!(line(["A", "C", "", "none"].into_iter()).unwrap().contains("tier C (no namespaces"));
+        assert_eq!(line(["A"].into_iter()), Some("sandbox: tier A".into()));
+        assert_eq!(line(["", "none"].into_iter()), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! A lab as its checks see it: inputs drawn from the seed, and runs of its programs.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::check::Programs;
+use crate::kernel::{descriptor, process};
+use crate::manifest::Manifest;
+use crate::random::Random;
+use crate::run::Run;
+use crate::sandbox;
+use crate::session::Session;
+use crate::verdict::{Passed, Unpassed, Verdict};
+
+/// Seconds of real time after which a supervisor is given up: far beyond every limit that it keeps itself.
+const GIVEN_UP: u64 = 100;
+/// Most bytes of a verdict on its way from the supervisor: what a pipe holds.
+const MOST_VERDICT: usize = 60 << 10;
+
+/// What a check function gets.
+pub struct Lab {
+    manifest: Manifest,
+    programs: Programs,
+    seed: u64,
+    random: RefCell<Random>,
+    tier: RefCell<String>,
+}
+
+impl Lab {
+    /// The lab for one check; its inputs depend on the seed and on the check's name.
+    #[must_use]
+    pub fn new(manifest: Manifest, programs: Programs, seed: u64, check: &str) -> Self {
+        let random = RefCell::new(Random::new(seed, check));
+        Self { manifest, programs, seed, random, tier: RefCell::new("none".into()) }
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The weakest sandbox among the runs so far.
+    #[must_use]
+    pub fn tier(&self) -> String {
+        self.tier.borrow().clone()
+    }
+
+    /// A number from the range.
+    #[must_use]
+    pub fn number(&self, range: Range<u64>) -> u64 {
+        self.random.borrow_mut().below(range.end - range.start) + range.start
+    }
+
+    /// A word of lower-case letters.
+    #[must_use]
+    pub fn word(&self) -> String {
+        let length = self.number(3..10);
+        (0..length).map(|_| char::from(b'a' + self.number(0..26) as u8)).collect()
+    }
+
+    /// Words, as many as the range allows.
+    #[must_use]
+    pub fn words(&self, count: Range<u64>) -> Vec<String> {
+        (0..self.number(count)).map(|_| self.word()).collect()
+    }
+
+    /// Bytes of every value.
+    #[must_use]
+    pub fn bytes(&self, length: usize) -> Vec<u8> {
+        let mut random = self.random.borrow_mut();
+        (0..length).map(|_| random.next() as u8).collect()
+    }
+
+    /// One run of one program, described and then judged.
+    #[must_use]
+    pub fn run(&self, program: &str) -> Run<'_> {
+        Run::new(self, program)
+    }
+
+    /// A run that the check drives itself, step by step, in a process and a sandbox of its own.
+    ///
+    /// # Errors
+    /// What `drive` returns; broken, if the supervisor dies, panics or gives no verdict.
+    pub fn session(&self, drive: impl FnOnce(&mut Session) -> Verdict) -> Verdict {
+        let programs: Vec<_> = self
+            .manifest
+            .programs
+            .iter()
+            .map(|program| self.programs.executable(&program.name).map(|path| (program.name.clone(), path)))
+            .collect::<Result<_, _>>()
+            .map_err(Unpassed::Broken)?;
+        let refused = sandbox::refusal()?;
+        let tier = if refused.is_some() { sandbox::Tier::Confined } else { sandbox::Tier::Namespaces };
+        self.tier.replace(tier.to_string());
+        let (answer, write) = descriptor::pipe()?;
+        let Some(supervisor) = process::fork()? else {
+            let outcome = catch_unwind(AssertUnwindSafe(|| drive(&mut Session::enter(&programs, self.manifest.limits)?)));
+            let verdict = outcome.unwrap_or_else(|panic| Err(Unpassed::Broken(format!("the check panicked: {}", panic_text(&*panic)))));
+            let text = serde_json::to_vec(&verdict.map(|Passed(())| ())).unwrap_or_default();
+            let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_VERDICT { &text } else { &[] });
+            process::exit_now(0);
+        };
+        drop(write);
+        let ended = wait_for_supervisor(supervisor);
+        if tier == sandbox::Tier::Confined {
+            let _ = std::fs::remove_dir_all(sandbox::private_folder(supervisor));
+        }
+        ended?;
+        let mut text = String::new();
+        io::Read::read_to_string(&mut std::fs::File::from(answer), &mut text)?;
+        let verdict: Result<(), Unpassed> =
+            serde_json::from_str(&text).map_err(|_| Unpassed::Broken("the supervisor of the run ended without a verdict".into()))?;
+        verdict.map(Passed)
+    }
+}
+
+fn wait_for_supervisor(supervisor: process::Pid) -> io::Result<()> {
+    process::tick_every(1000)?;
+    let until = process::ticks() + GIVEN_UP;
+    let result = loop {
+        match process::wait(supervisor, true) {
+            Ok(process::Waited::Change(..) | process::Waited::NoChild) => break Ok(()),
+            Ok(_) if process::ticks() > until => {
+                process::kill(supervisor, libc::SIGKILL)?;
+            }
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    process::tick_every(0)?;
+    result
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "with a value that is no text".into())
+}

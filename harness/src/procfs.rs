@@ -1,0 +1,191 @@
+//! What `/proc` says of a process: the kernel's own word on who sleeps where and who holds which descriptor; proc(5).
+//!
+//! Theory of operation: `/proc` of the harness's own PID namespace is opened once, before the sandbox is entered, and everything is read below that
+//! descriptor, so that process ids are those of waitpid(2) whatever the sandbox has mounted.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::kernel::descriptor;
+use crate::kernel::process::Pid;
+
+/// `/proc`, held open.
+pub struct Proc {
+    root: OwnedFd,
+}
+
+/// Whether a task runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// On a CPU, or about to be.
+    Running,
+    /// Off the CPU, in this call with these arguments.
+    Asleep {
+        /// The call's number.
+        number: u64,
+        /// Its six arguments.
+        arguments: [u64; 6],
+    },
+    /// No such task, or a zombie.
+    Gone,
+}
+
+/// How a descriptor may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// For reading only.
+    Read,
+    /// For writing only.
+    Write,
+    /// For both.
+    Both,
+}
+
+impl Access {
+    /// Whether it can be read from.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        self != Self::Write
+    }
+
+    /// Whether it can be written to.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// An open file as the kernel identifies it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The device's number.
+    pub device: u64,
+    /// The inode's number.
+    pub inode: u64,
+}
+
+/// One descriptor of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Its number.
+    pub number: i32,
+    /// The open file.
+    pub identity: Identity,
+    /// The type of file (`S_IFIFO`, `S_IFSOCK` …).
+    pub kind: u32,
+    /// How it may be used.
+    pub access: Access,
+    /// What it refers to, as `/proc/PID/fd` shows it.
+    pub link: String,
+    /// Whether exec closes it.
+    pub close_on_exec: bool,
+}
+
+impl Proc {
+    /// Opens `/proc`.
+    pub fn open() -> io::Result<Self> {
+        Ok(Self { root: descriptor::open_at(None, c"/proc", libc::O_PATH | libc::O_DIRECTORY, 0)? })
+    }
+
+    fn text(&self, path: &str) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&descriptor::read_file_at(self.root.as_fd(), path)?).into_owned())
+    }
+
+    /// A file below `/proc`, for instance `self/net/tcp`.
+    pub fn file(&self, path: &str) -> io::Result<String> {
+        self.text(path)
+    }
+
+    /// Whether the task is off the CPU in one unbroken sleep.
+    ///
+    /// A number in `/proc/TID/syscall`, rather than `running`, means that the kernel saw it truly off the CPU; state S, or D between a vfork and the
+    /// child's exec, that it sleeps and is not merely preempted.
+    #[must_use]
+    pub fn activity(&self, task: Pid) -> Activity {
+        let Ok(call) = self.text(&format!("{task}/syscall")) else { return Activity::Gone };
+        let Ok(stat) = self.text(&format!("{task}/stat")) else { return Activity::Gone };
+        let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next()).unwrap_or('?');
+        if matches!(state, 'Z' | 'X') {
+            return Activity::Gone;
+        }
+        let mut fields = call.split_whitespace();
+        let Some(number) = fields.next().and_then(|field| field.parse::<i64>().ok()).and_then(|number| u64::try_from(number).ok()) else {
+            return Activity::Running;
+        };
+        let vfork = matches!(crate::call::Call::from_number(number), crate::call::Call::Fork);
+        if state != 'S' && !(state == 'D' && vfork) {
+            return Activity::Running;
+        }
+        let mut arguments = [0; 6];
+        for (argument, field) in arguments.iter_mut().zip(fields) {
+            *argument = u64::from_str_radix(field.trim_start_matches("0x"), 16).unwrap_or(0);
+        }
+        Activity::Asleep { number, arguments }
+    }
+
+    /// The process that a task belongs to, and the process's id in its innermost PID namespace.
+    pub fn process_of(&self, task: Pid) -> io::Result<(Pid, Pid)> {
+        let status = self.text(&format!("{task}/status"))?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            line.split_whitespace().last().and_then(|id| id.parse().ok())
+        };
+        let process: Pid = field("Tgid:").ok_or_else(|| io::Error::other("no Tgid in /proc/PID/status"))?;
+        Ok((process, field("NStgid:").unwrap_or(process)))
+    }
+
+    /// Whether the process is dead and not waited for.
+    #[must_use]
+    pub fn is_zombie(&self, process: Pid) -> bool {
+        self.text(&format!("{process}/stat")).is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])))
+    }
+
+    /// Whether the process ignores a signal.
+    #[must_use]
+    pub fn ignores(&self, process: Pid, signal: i32) -> bool {
+        let Ok(status) = self.text(&format!("{process}/status")) else { return false };
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    }
+
+    /// CPU time used by a process, in clock ticks (1/100 s).
+    #[must_use]
+    pub fn cpu_ticks(&self, process: Pid) -> u64 {
+        let Ok(stat) = self.text(&format!("{process}/stat")) else { return 0 };
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        // utime and stime are fields 14 and 15 of the whole line, the state being field 3.
+        fields.get(11..13).map_or(0, |times| times.iter().filter_map(|time| time.parse::<u64>().ok()).sum())
+    }
+
+    /// What a descriptor of a process refers to: the open file and its type.
+    pub fn identity(&self, process: Pid, number: i32) -> io::Result<(Identity, u32)> {
+        let status = descriptor::status_at(self.root.as_fd(), &format!("{process}/fd/{number}"))?;
+        Ok((Identity { device: status.device, inode: status.inode }, status.kind()))
+    }
+
+    /// The path or name of what a descriptor refers to.
+    pub fn link(&self, process: Pid, number: i32) -> io::Result<String> {
+        Ok(descriptor::read_link_at(self.root.as_fd(), &format!("{process}/fd/{number}"))?.to_string_lossy().into_owned())
+    }
+
+    /// All descriptors of a process, in the order of their numbers.
+    pub fn descriptors(&self, process: Pid) -> io::Result<Vec<Descriptor>> {
+        let names = descriptor::names_at(self.root.as_fd(), &format!("{process}/fd"))?;
+        let mut numbers: Vec<i32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        numbers.sort_unstable();
+        // A descriptor that is gone by now was closed meanwhile by a task that runs: leave it out.
+        Ok(numbers.into_iter().filter_map(|number| self.descriptor(process, number).ok()).collect())
+    }
+
+    fn descriptor(&self, process: Pid, number: i32) -> io::Result<Descriptor> {
+        let (identity, kind) = self.identity(process, number)?;
+        let info = self.text(&format!("{process}/fdinfo/{number}"))?;
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
+        let access = match flags & libc::O_ACCMODE {
+            libc::O_RDONLY => Access::Read,
+            libc::O_WRONLY => Access::Write,
+            _ => Access::Both,
+        };
+        Ok(Descriptor { number, identity, kind, access, link: self.link(process, number)?, close_on_exec: flags & libc::O_CLOEXEC != 0 })
+    }
+}

@@ -1,0 +1,279 @@
+//! One run of one program, described in one expression that reads like the promise it checks.
+
+use crate::call::Call;
+use crate::fault::Fault;
+use crate::finding::Finding;
+use crate::lab::Lab;
+use crate::session::{Program, Session};
+use crate::trace::event::{Event, Exit, ProcessId, signal_name};
+use crate::trace::object::Kind;
+use crate::verdict::{Unpassed, Verdict};
+
+/// What is expected of a run once it is over.
+type Expectation<'lab> = Box<dyn Fn(&mut Session, Program) -> Result<(), Unpassed> + 'lab>;
+
+/// A run to be: program, arguments, input, faults and what is expected. [`Run::verdict`] does it.
+pub struct Run<'lab> {
+    lab: &'lab Lab,
+    program: String,
+    arguments: Vec<String>,
+    input: Vec<u8>,
+    faults: Vec<Fault>,
+    expectations: Vec<Expectation<'lab>>,
+}
+
+impl<'lab> Run<'lab> {
+    pub(crate) fn new(lab: &'lab Lab, program: &str) -> Self {
+        Self { lab, program: program.to_owned(), arguments: Vec::new(), input: Vec::new(), faults: Vec::new(), expectations: Vec::new() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Gives these bytes, and then end-of-file, to standard input.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = bytes.into();
+        self
+    }
+
+    /// Carries out a fault during the run.
+    #[must_use]
+    pub fn inject(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Expects something that is written out at the call: it sees the whole run, which is over by then.
+    #[must_use]
+    pub fn expect(mut self, expectation: impl Fn(&mut Session, Program) -> Result<(), Unpassed> + 'lab) -> Self {
+        self.expectations.push(Box::new(expectation));
+        self
+    }
+
+    /// Expects the program to exit with this status.
+    #[must_use]
+    pub fn exits(self, status: i32) -> Self {
+        self.expect(move |session, program| exits(session, program, Exit::Status(status)))
+    }
+
+    /// Expects exactly this on standard output.
+    #[must_use]
+    pub fn prints(self, text: impl Into<Vec<u8>>) -> Self {
+        let expected = text.into();
+        self.expect(move |session, program| prints(session, program, &expected))
+    }
+
+    /// Expects exactly these lines on standard output.
+    #[must_use]
+    pub fn prints_lines<L: AsRef<str>>(self, lines: impl IntoIterator<Item = L>) -> Self {
+        let text: String = lines.into_iter().map(|line| format!("{}\n", line.as_ref())).collect();
+        self.prints(text)
+    }
+
+    /// Expects a line on standard error that begins with one of these.
+    #[must_use]
+    pub fn complains(self, beginnings: &'lab [&'lab str]) -> Self {
+        self.expect(move |session, program| complains(session, program, beginnings))
+    }
+
+    /// Expects that every child was waited for before its parent ended.
+    #[must_use]
+    pub fn reaps_its_children(self) -> Self {
+        self.expect(reaps_its_children)
+    }
+
+    /// Expects that no IPC object or file of the run is there afterwards that was not there before.
+    #[must_use]
+    pub fn leaves_nothing(self) -> Self {
+        self.expect(|session, _| leaves_nothing(session))
+    }
+
+    /// Does the run and judges it.
+    ///
+    /// # Errors
+    /// Fail, with the first expectation that does not hold; broken and skipped as the session says.
+    pub fn verdict(self) -> Verdict {
+        let circumstance = self.faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
+        let Self { lab, program, arguments, input, faults, expectations } = self;
+        let verdict = lab.session(move |session| {
+            let armed: Vec<_> = faults.into_iter().map(|fault| session.arm(fault)).collect();
+            let program = session.program(&program).args(arguments).stdin(input).start()?;
+            session.exit(program)?;
+            session.all_end()?;
+            // A fault that never came about is told by `pass`; what does not hold without it is not its doing.
+            let _ = armed;
+            for expectation in expectations {
+                expectation(session, program)?;
+            }
+            session.pass()
+        });
+        verdict.map_err(|unpassed| when(unpassed, &circumstance))
+    }
+}
+
+/// Says in a failure under which circumstance it came about.
+pub fn when(unpassed: Unpassed, circumstance: &str) -> Unpassed {
+    match unpassed {
+        Unpassed::Fail(finding) if !circumstance.is_empty() => Unpassed::from(finding.when(&format!("when {circumstance}"))),
+        other => other,
+    }
+}
+
+/// Fails unless the program ended in this way.
+///
+/// # Errors
+/// Fail, with the program's last words.
+pub fn exits(session: &mut Session, program: Program, expected: Exit) -> Result<(), Unpassed> {
+    let observed = session.exit_of(program);
+    if observed == Some(expected) {
+        return Ok(());
+    }
+    let next = match observed {
+        Some(Exit::Signal(libc::SIGPIPE)) => "a write to a pipe or socket that nobody reads raises SIGPIPE; pipe(7)".to_owned(),
+        Some(Exit::Signal(signal)) => format!("find out what raises {}; signal(7)", signal_name(signal)),
+        Some(Exit::Status(101)) => "the program panicked: its message is on standard error".into(),
+        _ => "see what it says on standard error, and which way it ends by".into(),
+    };
+    let lines = session.end_lines(program);
+    Err(Finding::new("exit", expected.to_string(), observed.map_or_else(|| "it still runs".into(), |exit| exit.to_string()), next).with(lines).into())
+}
+
+/// Fails unless standard output is exactly this.
+///
+/// # Errors
+/// Fail, with the first place that differs.
+pub fn prints(session: &mut Session, program: Program, expected: &[u8]) -> Result<(), Unpassed> {
+    let observed = session.stdout(program);
+    if observed == expected {
+        return Ok(());
+    }
+    let finding = difference("standard output", expected, observed);
+    let lines = session.end_lines(program);
+    Err(finding.with(lines).into())
+}
+
+/// A finding on bytes that are not as expected, with the first place that differs.
+#[must_use]
+pub fn difference(what: &str, expected: &[u8], observed: &[u8]) -> Finding {
+    let at = expected.iter().zip(observed).position(|(one, other)| one != other).unwrap_or(expected.len().min(observed.len()));
+    let line = expected[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let place = if at == observed.len() { format!("it ends after {at} of {} bytes", expected.len()) } else if at == expected.len() { format!("it goes on after the {at} bytes expected") } else { format!("it differs at byte {at}, in line {line}") };
+    Finding::new("output", format!("{what}: {}", excerpt(expected, at)), format!("{}; {place}", excerpt(observed, at)), "compare the two from that place on")
+}
+
+/// Bytes around a place, as text with what cannot be printed escaped.
+#[must_use]
+pub fn excerpt(bytes: &[u8], at: usize) -> String {
+    const BEFORE: usize = 40;
+    const AFTER: usize = 60;
+    if bytes.is_empty() {
+        return "nothing".into();
+    }
+    let from = at.saturating_sub(BEFORE).min(bytes.len());
+    let to = (at + AFTER).min(bytes.len());
+    let text = String::from_utf8_lossy(&bytes[from..to]);
+    let escaped: String = text.chars().flat_map(char::escape_debug).collect();
+    format!("{}\"{escaped}\"{}", if from > 0 { "…" } else { "" }, if to < bytes.len() { "…" } else { "" })
+}
+
+/// Fails unless a line on standard error begins with one of these.
+///
+/// # Errors
+/// Fail, with what is there.
+pub fn complains(session: &mut Session, program: Program, beginnings: &[&str]) -> Result<(), Unpassed> {
+    let errors = String::from_utf8_lossy(session.stderr(program)).into_owned();
+    if errors.lines().any(|line| beginnings.iter().any(|beginning| line.starts_with(beginning))) {
+        return Ok(());
+    }
+    let expected = format!("a line on standard error that begins with {}", beginnings.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or "));
+    let observed = if errors.trim().is_empty() { "standard error is empty".into() } else { format!("standard error: {}", excerpt(errors.as_bytes(), 0)) };
+    let next = "test the result of each call where it is made, and report it as the handout says; errno(3)";
+    let lines = session.end_lines(program);
+    Err(Finding::new("error-report", expected, observed, next).with(lines).into())
+}
+
+/// Fails if a process ended before it had waited for all of its children.
+///
+/// # Errors
+/// Fail, with the processes' names.
+pub fn reaps_its_children(session: &mut Session, program: Program) -> Result<(), Unpassed> {
+    let unreaped: Vec<(ProcessId, ProcessId)> =
+        session.processes_of(program).flat_map(|process| process.unreaped.iter().map(move |child| (process.id, *child))).collect();
+    let Some((parent, child)) = unreaped.first().copied() else { return Ok(()) };
+    let (parent, child) = (session.name(parent), session.name(child));
+    Err(Finding::new(
+        "zombie",
+        "each process waits for its children before it ends",
+        format!("{parent} ended without having waited for {child}"),
+        "wait for each child, and look at its status: wait(2); a child that nobody waits for stays as a zombie",
+    )
+    .into())
+}
+
+/// Fails if something of the run is left behind.
+///
+/// # Errors
+/// Fail, with what is left.
+pub fn leaves_nothing(session: &mut Session) -> Result<(), Unpassed> {
+    let left: Vec<String> = session.leftovers().iter().map(|left| format!("left behind: {left}")).collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Finding::new(
+        "left-behind",
+        "nothing of the run is left behind",
+        "objects that outlive the processes are still there",
+        "remove what the program made, on every way out: unlink(2), mq_unlink(3), shmctl(2) and semctl(2) with IPC_RMID",
+    )
+    .with(left)
+    .into())
+}
+
+/// Fails if a process, at its first transfer on a pipe, still held the end that it does not use there.
+///
+/// # Errors
+/// Fail, with the process, the pipe and the descriptor.
+pub fn closes_unused_ends(session: &mut Session, program: Program) -> Result<(), Unpassed> {
+    let mut found = None;
+    for table in session.tables() {
+        let event = &session.events()[table.event];
+        if session.processes()[table.process.0].program != program.number() || session.kind_of(event) != Some(Kind::Pipe) {
+            continue;
+        }
+        let gives = event.call.gives_data();
+        let unused = |(descriptor, object): &&(crate::procfs::Descriptor, Option<usize>)| {
+            *object == Some(table.object) && if gives { descriptor.access.reads() } else { descriptor.access.writes() }
+        };
+        if let Some((descriptor, _)) = table.descriptors.iter().find(unused) {
+            found = Some((session.name(table.process), session.object_name(event), descriptor.number, gives));
+            break;
+        }
+    }
+    let Some((process, pipe, descriptor, gives)) = found else { return Ok(()) };
+    let (does, end) = if gives { ("writes to", "read") } else { ("reads from", "write") };
+    Err(Finding::new(
+        "unused-end",
+        "each process closes the ends of a pipe that it does not use before it transfers data",
+        format!("when {process} first {does} {pipe}, it still holds the pipe's {end} end as descriptor {descriptor}"),
+        "close it in that process right after fork; pipe(7), pipe(2) EXAMPLES",
+    )
+    .into())
+}
+
+/// The bytes that processes moved on an object in one direction: the sum of the results of these calls.
+#[must_use]
+pub fn bytes_moved<'a>(events: impl Iterator<Item = &'a Event>, calls: &[Call]) -> u64 {
+    events.filter(|event| calls.contains(&event.call)).filter_map(Event::success).sum()
+}

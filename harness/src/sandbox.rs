@@ -1,0 +1,294 @@
+//! The sandbox: namespaces of a run's own, a root of its own, and a small reaper as PID 1.
+//!
+//! Theory of operation: [`Sandbox::enter`] turns the calling process, a fresh fork with one thread, into the supervisor of one run. As root it first becomes
+//! an unprivileged user; then one unshare(2) gives it user, mount, IPC, UTS, network and PID namespaces, in which it is user 1000 and has all
+//! capabilities. It builds a root from read-only binds of the system's folders and fresh tmpfs, forks the reaper (PID 1, since a program that is PID 1
+//! does not die of SIGPIPE and reaps strangers), and pivots. Programs that it executes keep user 1000 and lose all capabilities. Everything ends with the
+//! supervisor: PID 1 dies with it, and with PID 1 all processes, mounts and IPC objects.
+//!
+//! Where the system refuses any step, the error names the step and the mend, and the run falls back to [`Tier::Confined`], which is stamped on the result.
+
+use std::ffi::{CStr, CString};
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::kernel::descriptor::{self, c_path};
+use crate::kernel::{namespace, process};
+use crate::procfs::Proc;
+
+/// How strong a sandbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// B: namespaces of its own.
+    Namespaces,
+    /// C: resource limits, the trace and a private folder; IPC objects, network and files are the system's.
+    Confined,
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Namespaces => "B",
+            Self::Confined => "C",
+        })
+    }
+}
+
+/// A step of the set-up that the system refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// What was tried.
+    pub step: &'static str,
+    /// What the kernel said.
+    pub error: io::Error,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the system refuses to {}: {}; {}", self.step, self.error, mend(&self.error))
+    }
+}
+
+/// The exact mend for a system that refuses namespaces, from what it says about itself.
+fn mend(error: &io::Error) -> String {
+    let setting = |path: &str| fs::read_to_string(path).ok().map(|value| value.trim().to_owned());
+    if setting("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
+        return "as root: sysctl -w user.max_user_namespaces=10000".into();
+    }
+    if setting("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
+        return "as root: sysctl -w kernel.unprivileged_userns_clone=1".into();
+    }
+    if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
+        return "as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0".into();
+    }
+    if Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists() {
+        return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined".into();
+    }
+    match error.raw_os_error() {
+        Some(libc::ENOSPC) => "as root: raise the limits below /proc/sys/user/".into(),
+        _ => "allow unprivileged user namespaces (user_namespaces(7)) for this user or container".into(),
+    }
+}
+
+/// The environment variable that asks for the weaker tier, to try the fall-back: `none` uses no namespaces.
+pub const SANDBOX_VARIABLE: &str = "LAB_SANDBOX";
+
+/// The user and group that programs see themselves as, and that root becomes outside (nobody).
+const INSIDE: u32 = 1000;
+const NOBODY: u32 = 65534;
+
+/// The folder of the system's that programs need, if they are there.
+const SYSTEM_FOLDERS: [&str; 8] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix"];
+/// Files of `/etc` that the loader and libc read.
+const SYSTEM_FILES: [&str; 4] = ["ld.so.cache", "alternatives", "protocols", "services"];
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// The sandbox of one run, entered.
+pub struct Sandbox {
+    /// How strong it is.
+    pub tier: Tier,
+    /// Why it is not stronger.
+    pub refused: Option<String>,
+    /// The run's own folder for files, as programs see it; their working directory.
+    pub directory: PathBuf,
+    /// Where each program of the run is, by the order given.
+    pub programs: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    /// Makes the calling process the supervisor of a run in a sandbox of its own; returns it with `/proc` of outside.
+    ///
+    /// # Errors
+    /// Errors that are not refusals of namespaces: a program that is not there, a full disk.
+    pub fn enter(programs: &[PathBuf]) -> io::Result<(Self, Proc)> {
+        let proc = Proc::open()?;
+        process::pin_to_this_cpu()?;
+        let opened: Vec<File> = programs.iter().map(|path| open_program(path)).collect::<io::Result<_>>()?;
+        if let Some(refused) = refusal()? {
+            process::become_subreaper()?;
+            let directory = private_folder(process::own_pid());
+            fs::create_dir_all(&directory)?;
+            return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs: programs.to_vec() }, proc));
+        }
+        let programs = set_up(opened, programs).map_err(|refused| io::Error::other(refused.to_string()))?;
+        Ok((Self { tier: Tier::Namespaces, refused: None, directory: PathBuf::from("/tmp"), programs }, proc))
+    }
+}
+
+/// Where the files of a run without namespaces are, by its supervisor's process id.
+#[must_use]
+pub fn private_folder(supervisor: process::Pid) -> PathBuf {
+    std::env::temp_dir().join(format!("lab-run-{supervisor}"))
+}
+
+/// Why the system does not give namespaces: `None` if it does. The whole set-up is tried, once for each process and its forks, since on some systems unshare(2)
+/// succeeds and a map or a mount then fails.
+///
+/// # Errors
+/// A process that cannot be forked.
+pub fn refusal() -> io::Result<Option<String>> {
+    static ANSWER: OnceLock<Option<String>> = OnceLock::new();
+    if let Some(answer) = ANSWER.get() {
+        return Ok(answer.clone());
+    }
+    let asked_for = std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == "none");
+    let answer = if asked_for { Some(format!("asked for by {SANDBOX_VARIABLE}=none")) } else { probe_in_child()? };
+    Ok(ANSWER.get_or_init(|| answer).clone())
+}
+
+fn probe_in_child() -> io::Result<Option<String>> {
+    let (answer, write) = descriptor::pipe()?;
+    let Some(child) = process::fork()? else {
+        let text = match set_up(Vec::new(), &[]) {
+            Ok(_) => String::new(),
+            Err(refused) => refused.to_string(),
+        };
+        let _ = descriptor::write(write.as_fd(), text.as_bytes());
+        process::exit_now(0);
+    };
+    drop(write);
+    let mut text = String::new();
+    File::from(answer).read_to_string(&mut text)?;
+    while process::wait(child, true)? == process::Waited::Interrupted {}
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn open_program(path: &Path) -> io::Result<File> {
+    File::open(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// All steps, in their order. On success the process is inside, and the programs are at the paths returned.
+fn set_up(opened: Vec<File>, programs: &[PathBuf]) -> Result<Vec<PathBuf>, Refused> {
+    let step = |step: &'static str| move |error: io::Error| Refused { step, error };
+    if process::is_root() {
+        process::become_user(NOBODY, NOBODY).map_err(step("become an unprivileged user"))?;
+    }
+    let (user, group) = process::identity();
+    namespace::unshare_all().map_err(step("make namespaces (unshare)"))?;
+    fs::write("/proc/self/setgroups", "deny").map_err(step("write /proc/self/setgroups"))?;
+    fs::write("/proc/self/uid_map", format!("{INSIDE} {user} 1")).map_err(step("write /proc/self/uid_map"))?;
+    fs::write("/proc/self/gid_map", format!("{INSIDE} {group} 1")).map_err(step("write /proc/self/gid_map"))?;
+    namespace::set_host_name("lab").map_err(step("set the host name"))?;
+    namespace::loopback_up().map_err(step("switch the loopback interface on"))?;
+    namespace::mount(c"none", c"/", c"", libc::MS_REC | libc::MS_PRIVATE, c"").map_err(step("make mounts private"))?;
+    // Programs may lie below /tmp, which the new root is built upon: bind them aside first.
+    let bound: Vec<Option<OwnedFd>> = programs.iter().map(|path| detached_copy(path)).collect();
+    mount_tmpfs(c"/tmp", "mode=755,size=64m,nr_inodes=4096").map_err(step("mount a tmpfs"))?;
+    namespace::change_directory(c"/tmp").map_err(step("enter the new root"))?;
+    populate_root().map_err(step("build the new root"))?;
+    let places = add_programs(opened, bound, programs).map_err(step("bring the programs in"))?;
+    start_reaper().map_err(step("mount /proc in the new PID namespace"))?;
+    namespace::pivot_to_working_directory().map_err(step("change the root (pivot_root)"))?;
+    namespace::change_directory(c"/tmp").map_err(step("enter /tmp"))?;
+    Ok(places)
+}
+
+/// A mount of one file, not yet anywhere; `None` where this user may not reach it or may not execute it.
+fn detached_copy(path: &Path) -> Option<OwnedFd> {
+    let open_to_us = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o5 == 0o5);
+    if open_to_us { namespace::open_tree(&c_path(path).ok()?).ok() } else { None }
+}
+
+fn mount_tmpfs(target: &CStr, options: &str) -> io::Result<()> {
+    namespace::mount(c"tmpfs", target, c"tmpfs", libc::MS_NOSUID | libc::MS_NODEV, &CString::new(options)?)
+}
+
+fn bind(source: &Path, target: &Path) -> io::Result<()> {
+    namespace::mount(&c_path(source)?, &c_path(target)?, c"", libc::MS_BIND | libc::MS_REC, c"")
+}
+
+/// Fills the working directory, which becomes the root.
+fn populate_root() -> io::Result<()> {
+    for folder in SYSTEM_FOLDERS {
+        let original = Path::new("/").join(folder);
+        match fs::symlink_metadata(&original) {
+            Ok(metadata) if metadata.is_symlink() => std::os::unix::fs::symlink(fs::read_link(&original)?, folder)?,
+            Ok(metadata) if metadata.is_dir() => {
+                fs::create_dir(folder)?;
+                bind(&original, Path::new(folder))?;
+                namespace::make_read_only(&c_path(Path::new(folder))?)?;
+            }
+            _ => {}
+        }
+    }
+    fs::create_dir("etc")?;
+    for file in SYSTEM_FILES {
+        let original = Path::new("/etc").join(file);
+        let target = Path::new("etc").join(file);
+        match fs::metadata(&original) {
+            Ok(metadata) if metadata.is_dir() => fs::create_dir(&target)?,
+            Ok(_) => fs::write(&target, "")?,
+            Err(_) => continue,
+        }
+        bind(&original, &target)?;
+    }
+    fs::write("etc/passwd", format!("student:x:{INSIDE}:{INSIDE}::/tmp:/bin/sh\n"))?;
+    fs::write("etc/group", format!("student:x:{INSIDE}:\n"))?;
+    fs::write("etc/hosts", "127.0.0.1 localhost lab\n")?;
+    fs::create_dir("dev")?;
+    for device in DEVICES {
+        let target = Path::new("dev").join(device);
+        fs::write(&target, "")?;
+        bind(&Path::new("/dev").join(device), &target)?;
+    }
+    std::os::unix::fs::symlink("/proc/self/fd", "dev/fd")?;
+    for folder in ["dev/shm", "dev/mqueue", "proc", "tmp", "lab"] {
+        fs::create_dir(folder)?;
+    }
+    mount_tmpfs(c"dev/shm", "mode=1777,size=64m,nr_inodes=1024")?;
+    mount_tmpfs(c"tmp", "mode=1777,size=256m,nr_inodes=16384")?;
+    namespace::mount(c"mqueue", c"dev/mqueue", c"mqueue", libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC, c"")
+}
+
+fn add_programs(opened: Vec<File>, bound: Vec<Option<OwnedFd>>, programs: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut places = Vec::new();
+    for ((mut file, mount), path) in opened.into_iter().zip(bound).zip(programs) {
+        let folder = Path::new("lab").join(places.len().to_string());
+        fs::create_dir(&folder)?;
+        let target = folder.join(path.file_name().unwrap_or_default());
+        let mut place = File::create(&target)?;
+        if let Some(mount) = mount {
+            namespace::move_mount(mount.as_fd(), &c_path(&target)?)?;
+        } else {
+            io::copy(&mut file, &mut place)?;
+            place.set_permissions(fs::Permissions::from_mode(0o755))?;
+        }
+        places.push(Path::new("/").join(target));
+    }
+    Ok(places)
+}
+
+/// Forks PID 1: it mounts `/proc` (which only a process inside the PID namespace can), and then waits for orphans for ever.
+fn start_reaper() -> io::Result<()> {
+    let (ready, write) = descriptor::pipe()?;
+    let Some(_) = process::fork()? else {
+        let _ = process::die_with_parent();
+        let mounted = namespace::mount(c"proc", c"proc", c"proc", libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC, c"");
+        let errno = mounted.err().and_then(|error| error.raw_os_error()).unwrap_or(0);
+        let _ = descriptor::write(write.as_fd(), &errno.to_ne_bytes());
+        drop(write);
+        reap_for_ever();
+    };
+    drop(write);
+    let mut answer = [0; 4];
+    if descriptor::read(ready.as_fd(), &mut answer)? != 4 {
+        return Err(io::Error::other("PID 1 ended"));
+    }
+    match i32::from_ne_bytes(answer) {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+fn reap_for_ever() -> ! {
+    process::close_everything();
+    process::ignore_children();
+    loop {
+        process::wait_for_signal();
+    }
+}

@@ -1,0 +1,103 @@
+//! The harness's ends of a program's standard streams, never waited for.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::kernel::descriptor;
+
+/// Most bytes moved in one go, so that one program's flood does not keep the session from its other work.
+const MOST_AT_ONCE: usize = 256 << 10;
+
+/// What is given to standard input, as the pipe takes it.
+pub struct Input {
+    pipe: Option<OwnedFd>,
+    waiting: VecDeque<u8>,
+    ends: bool,
+}
+
+impl Input {
+    /// These bytes and then the end; without bytes it stays open.
+    pub fn new(pipe: OwnedFd, bytes: Option<Vec<u8>>) -> io::Result<Self> {
+        descriptor::set_nonblocking(pipe.as_fd())?;
+        let ends = bytes.is_some();
+        let mut input = Self { pipe: Some(pipe), waiting: bytes.unwrap_or_default().into(), ends };
+        input.pump()?;
+        Ok(input)
+    }
+
+    /// Adds bytes.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.waiting.extend(bytes);
+    }
+
+    /// The end comes once all is taken.
+    pub fn end(&mut self) {
+        self.ends = true;
+    }
+
+    /// Writes what the pipe takes; `true` if anything moved.
+    pub fn pump(&mut self) -> io::Result<bool> {
+        let Some(pipe) = &self.pipe else { return Ok(false) };
+        let mut moved = false;
+        while !self.waiting.is_empty() {
+            match descriptor::write(pipe.as_fd(), self.waiting.as_slices().0) {
+                Ok(length) => {
+                    self.waiting.drain(..length);
+                    moved = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(moved),
+                // Nobody will read the rest.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    self.pipe = None;
+                    return Ok(true);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.ends {
+            self.pipe = None;
+            moved = true;
+        }
+        Ok(moved)
+    }
+}
+
+/// What came from standard output or standard error.
+pub struct Output {
+    pipe: Option<OwnedFd>,
+    /// The bytes, up to the limit.
+    pub bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Output {
+    /// Keeps at most so many bytes; what comes after them is read and dropped.
+    pub fn new(pipe: OwnedFd, most: usize) -> io::Result<Self> {
+        descriptor::set_nonblocking(pipe.as_fd())?;
+        Ok(Self { pipe: Some(pipe), bytes: Vec::new(), most })
+    }
+
+    /// Reads what is there; `true` if anything moved.
+    pub fn pump(&mut self) -> io::Result<bool> {
+        let Some(pipe) = &self.pipe else { return Ok(false) };
+        let mut buffer = [0u8; 64 << 10];
+        let mut total = 0;
+        while total < MOST_AT_ONCE {
+            match descriptor::read(pipe.as_fd(), &mut buffer) {
+                Ok(0) => {
+                    self.pipe = None;
+                    break;
+                }
+                Ok(length) => {
+                    total += length;
+                    let room = self.most.saturating_sub(self.bytes.len());
+                    self.bytes.extend_from_slice(&buffer[..length.min(room)]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total > 0)
+    }
+}

@@ -1,0 +1,203 @@
+//! Events: the calls that processes made, in the order in which the tracer saw them.
+
+use super::object::ObjectId;
+use crate::call::Call;
+use crate::kernel::process::Pid;
+use crate::procfs::Descriptor;
+
+/// A process of a run, by the order in which processes were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId(pub usize);
+
+/// A moment in a run: every entry and exit of a call, every start and end of a process has its own.
+pub type Moment = u32;
+
+/// One call.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// When it was entered.
+    pub entered: Moment,
+    /// When it came back, if it did.
+    pub left: Option<Moment>,
+    /// Who made it.
+    pub process: ProcessId,
+    /// The call.
+    pub call: Call,
+    /// Its number on this architecture.
+    pub number: u64,
+    /// The six argument registers.
+    pub arguments: [u64; 6],
+    /// The result, or a negative errno; below -511 the call was interrupted and the kernel makes it again.
+    pub result: Option<i64>,
+    /// What its descriptor referred to.
+    pub object: Option<ObjectId>,
+    /// Whether a fault was carried out at it.
+    pub injected: bool,
+    /// What lies behind its pointers.
+    pub detail: Detail,
+}
+
+impl Event {
+    /// The result of a call that succeeded.
+    #[must_use]
+    pub fn success(&self) -> Option<u64> {
+        self.result.and_then(|result| u64::try_from(result).ok())
+    }
+
+    /// The errno of a call that failed.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.result.filter(|result| (-511..0).contains(result)).map(|result| -result as i32)
+    }
+
+    /// Whether it succeeded.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.success().is_some()
+    }
+
+    /// The path that it was given.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        match &self.detail {
+            Detail::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The bytes that it moved (the first few thousand).
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        match &self.detail {
+            Detail::Data(data) => data,
+            _ => &[],
+        }
+    }
+
+    /// The semaphore operations that it asked for.
+    #[must_use]
+    pub fn operations(&self) -> &[SemaphoreOperation] {
+        match &self.detail {
+            Detail::Operations(operations) => operations,
+            _ => &[],
+        }
+    }
+}
+
+/// What lies behind a call's pointers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Detail {
+    /// Nothing that was looked at.
+    None,
+    /// The bytes moved.
+    Data(Vec<u8>),
+    /// A path or name.
+    Path(String),
+    /// The operations of semop(2).
+    Operations(Vec<SemaphoreOperation>),
+    /// A point in time or a time span, in seconds.
+    Time(f64),
+    /// The two descriptors of pipe(2) or socketpair(2).
+    Pair(i32, i32),
+    /// A signal's new disposition: `SIG_DFL` (0), `SIG_IGN` (1) or a handler, and the flags; sigaction(2).
+    Disposition {
+        /// The handler's address, or 0 or 1.
+        handler: u64,
+        /// `SA_RESTART`, `SA_NOCLDWAIT` …
+        flags: u64,
+    },
+    /// An IPv4 address and port.
+    Address(std::net::SocketAddrV4),
+    /// An integer, for instance a socket option's value.
+    Integer(i64),
+}
+
+/// One operation of semop(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SemaphoreOperation {
+    /// Which semaphore of the set.
+    pub number: u16,
+    /// What is added to it; 0 waits for zero.
+    pub change: i16,
+    /// `IPC_NOWAIT`, `SEM_UNDO`.
+    pub flags: i16,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "exit status {status}"),
+            Self::Signal(signal) => write!(f, "death by signal {}", signal_name(*signal)),
+        }
+    }
+}
+
+/// The symbolic name of a signal; signal(7).
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
+    let names = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP",
+        "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    usize::try_from(signal - 1).ok().and_then(|index| names.get(index)).map_or_else(|| format!("SIGRTMIN+{}", signal - 34), |name| format!("SIG{name}"))
+}
+
+/// A process of a run.
+#[derive(Debug)]
+pub struct Process {
+    /// Its place in the order of processes.
+    pub id: ProcessId,
+    /// Its id as the tracer sees it.
+    pub(crate) pid: Pid,
+    /// Its id as itself and its relatives see it.
+    pub(crate) inner: Pid,
+    /// Which of the started programs it belongs to.
+    pub program: usize,
+    /// The process that forked it; none for a program's first process.
+    pub parent: Option<ProcessId>,
+    /// Whether the program has been executed (before that it is the harness's own code).
+    pub executed: bool,
+    /// How it ended.
+    pub exit: Option<Exit>,
+    /// When it ended.
+    pub ended: Option<Moment>,
+    /// Whether its parent has waited for it.
+    pub reaped: bool,
+    /// Its children that were not waited for when it ended.
+    pub unreaped: Vec<ProcessId>,
+    /// Its descriptors when it ended.
+    pub descriptors_at_end: Vec<Descriptor>,
+}
+
+/// The descriptors of a process just before its first transfer on an object in one direction.
+#[derive(Debug, Clone)]
+pub struct TableAtTransfer {
+    /// The event that transfers.
+    pub event: usize,
+    /// Who.
+    pub process: ProcessId,
+    /// On what.
+    pub object: ObjectId,
+    /// The whole table, with the objects that are known.
+    pub descriptors: Vec<(Descriptor, Option<ObjectId>)>,
+}
+
+/// A signal that a process received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignalEvent {
+    /// When.
+    pub at: Moment,
+    /// Who.
+    pub process: ProcessId,
+    /// Which.
+    pub signal: i32,
+}

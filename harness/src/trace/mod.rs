@@ -1,0 +1,665 @@
+//! The tracer: follows every process of a run at its system calls.
+//!
+//! Theory of operation: one thread is parent and tracer of all programs of a run. Each program is seized before it executes, with a seccomp filter that
+//! stops it at the calls that matter; at such a stop the call is decoded, faults are carried out, and the process goes on to the call's exit, where its
+//! result is taken down. Children are followed from birth. What the processes hold and where they wait is never reconstructed: [`Proc`] asks the kernel.
+//!
+//! Invariants: a tracee that is not held, not in a group-stop and not newly born is always resumed before the tracer waits again; an event is only ever
+//! completed by the exit of the same call in the same task; whatever could not be observed sets [`Tracer::blind`], and a run with that set has no verdict.
+
+pub mod decode;
+pub mod event;
+pub mod object;
+pub mod waiting;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use crate::call::Call;
+use crate::fault::{Action, Fault, Fired, When, Who};
+use crate::kernel::arch::{AUDIT_ARCH, Registers};
+use crate::kernel::process::{self, Change, Pid};
+use crate::kernel::ptrace::{self, CallStop, Resume};
+use crate::procfs::{Descriptor, Proc};
+use event::{Detail, Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
+use object::{Kind, ObjectId, Objects};
+
+/// A task (thread) that is traced.
+struct Task {
+    process: ProcessId,
+    /// The event of the call that it is in.
+    pending: Option<Pending>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Goes on by itself.
+    Resumed,
+    /// Stopped by a signal such as SIGSTOP.
+    GroupStop,
+    /// Kept at a call's entry by this fault.
+    Held(usize),
+}
+
+struct Pending {
+    event: usize,
+    /// The result that a fault puts in place of the kernel's.
+    result: Option<i64>,
+    /// An argument that a fault changed, and its true value.
+    restore: Option<(usize, u64)>,
+}
+
+/// How a run is traced.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Whether descriptors are resolved to objects and pointers decoded.
+    pub decode: bool,
+    /// Whether events are kept; without it only the last call of each task is known.
+    pub keep_events: bool,
+    /// Most events.
+    pub most_events: usize,
+    /// Most processes over the whole run.
+    pub most_processes: usize,
+}
+
+/// A call back for every finished call, for tools that print a trace.
+pub type OnEvent = Box<dyn FnMut(&Process, &Event)>;
+
+/// The tracer of one run.
+pub struct Tracer {
+    /// `/proc` of the tracer's own PID namespace.
+    pub proc: Proc,
+    /// Calls, in the order of their entries.
+    pub events: Vec<Event>,
+    /// Processes, in the order of their birth.
+    pub processes: Vec<Process>,
+    /// Objects that descriptors refer to.
+    pub objects: Objects,
+    /// Signals delivered.
+    pub signals: Vec<SignalEvent>,
+    /// Descriptors before first transfers.
+    pub tables: Vec<TableAtTransfer>,
+    /// Faults, with what came of them.
+    pub faults: Vec<(Fault, Fired)>,
+    /// Why the trace is not whole, if it is not.
+    pub blind: Option<String>,
+    /// Grows with everything that happens.
+    pub activity: u64,
+    /// Calls in a row that did nothing: failed, moved nothing, found nothing.
+    pub fruitless: u32,
+    /// Whether something was written to a standard stream that nobody has taken yet.
+    pub output_waits: bool,
+    /// Told of every finished call.
+    pub on_event: Option<OnEvent>,
+    tasks: HashMap<Pid, Task>,
+    by_pid: HashMap<Pid, ProcessId>,
+    early: HashSet<Pid>,
+    transferred: HashSet<(ProcessId, ObjectId, bool)>,
+    timers: HashMap<ProcessId, bool>,
+    names: Vec<String>,
+    clock: Moment,
+    options: Options,
+}
+
+impl Tracer {
+    /// A tracer that follows nothing yet.
+    pub fn new(proc: Proc, options: Options) -> Self {
+        Self {
+            proc,
+            events: Vec::new(),
+            processes: Vec::new(),
+            objects: Objects::default(),
+            signals: Vec::new(),
+            tables: Vec::new(),
+            faults: Vec::new(),
+            blind: None,
+            activity: 0,
+            fruitless: 0,
+            output_waits: false,
+            on_event: None,
+            tasks: HashMap::new(),
+            by_pid: HashMap::new(),
+            early: HashSet::new(),
+            transferred: HashSet::new(),
+            timers: HashMap::new(),
+            names: Vec::new(),
+            clock: 0,
+            options,
+        }
+    }
+
+    /// Attaches to a program that waits to be executed.
+    pub fn follow(&mut self, pid: Pid, program: usize, name: &str) -> io::Result<ProcessId> {
+        ptrace::seize(pid)?;
+        let inner = self.proc.process_of(pid)?.1;
+        self.names.resize(self.names.len().max(program + 1), String::new());
+        self.names[program] = name.to_owned();
+        let id = self.add_process(pid, inner, program, None);
+        self.tasks.insert(pid, Task { process: id, pending: None, state: State::Resumed });
+        Ok(id)
+    }
+
+    fn add_process(&mut self, pid: Pid, inner: Pid, program: usize, parent: Option<ProcessId>) -> ProcessId {
+        let id = ProcessId(self.processes.len());
+        self.processes.push(Process {
+            id,
+            pid,
+            inner,
+            program,
+            parent,
+            executed: parent.is_some(),
+            exit: None,
+            ended: None,
+            reaped: false,
+            unreaped: Vec::new(),
+            descriptors_at_end: Vec::new(),
+        });
+        self.by_pid.insert(pid, id);
+        if self.processes.len() > self.options.most_processes {
+            self.blind.get_or_insert_with(|| format!("more than {} processes in one run", self.options.most_processes));
+        }
+        id
+    }
+
+    /// Whether any traced task is left.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The process with this id.
+    #[must_use]
+    pub fn process(&self, id: ProcessId) -> &Process {
+        &self.processes[id.0]
+    }
+
+    /// Whether some task is held until the check releases it.
+    #[must_use]
+    pub fn holds_someone(&self) -> bool {
+        self.tasks.values().any(|task| matches!(task.state, State::Held(fault) if self.faults[fault].0.action == Action::Hold))
+    }
+
+    /// Lets the first task go on that was only delayed; `false` if there is none.
+    pub fn release_delayed(&mut self) -> io::Result<bool> {
+        let delayed = |task: &Task| matches!(task.state, State::Held(fault) if self.faults[fault].0.action == Action::Delay);
+        let first = self.tasks.iter().filter(|(_, task)| delayed(task)).map(|(pid, task)| (task.process, *pid)).min();
+        let Some((_, pid)) = first else { return Ok(false) };
+        self.activity += 1;
+        self.set_state(pid, State::Resumed);
+        self.resume(pid, 0)?;
+        Ok(true)
+    }
+
+    /// Whether a task is held by this fault.
+    #[must_use]
+    pub fn is_held_by(&self, fault: usize) -> bool {
+        self.tasks.values().any(|task| task.state == State::Held(fault))
+    }
+
+    /// Lets the tasks that this fault holds go on.
+    pub fn release(&mut self, fault: usize) -> io::Result<()> {
+        let held: Vec<Pid> = self.tasks.iter().filter(|(_, task)| task.state == State::Held(fault)).map(|(pid, _)| *pid).collect();
+        for pid in held {
+            self.activity += 1;
+            if let Some(task) = self.tasks.get_mut(&pid) {
+                task.state = State::Resumed;
+            }
+            self.resume(pid, 0)?;
+        }
+        Ok(())
+    }
+
+    fn now(&mut self) -> Moment {
+        self.clock += 1;
+        self.activity += 1;
+        self.clock
+    }
+
+    /// Takes in what waitpid(2) told.
+    pub fn handle(&mut self, pid: Pid, change: Change) -> io::Result<()> {
+        let outcome = match change {
+            Change::Exited(status) => {
+                self.ended(pid, Exit::Status(status));
+                Ok(())
+            }
+            Change::Killed(signal) => {
+                self.ended(pid, Exit::Signal(signal));
+                Ok(())
+            }
+            Change::Stopped { signal, event } => self.stopped(pid, signal, event),
+        };
+        match outcome {
+            // A stopped process may be killed at any moment: its end is told next.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn ended(&mut self, pid: Pid, exit: Exit) {
+        let now = self.now();
+        self.early.remove(&pid);
+        if let Some(id) = self.by_pid.get(&pid).copied() {
+            let process = &mut self.processes[id.0];
+            process.exit = Some(exit);
+            process.ended = Some(now);
+            self.output_waits = true;
+            // Of a process that was killed at once there was no stop at its end.
+            self.tasks.retain(|_, task| task.process != id);
+            self.by_pid.remove(&pid);
+        }
+        self.tasks.remove(&pid);
+    }
+
+    fn stopped(&mut self, pid: Pid, signal: i32, event: i32) -> io::Result<()> {
+        if !self.tasks.contains_key(&pid) {
+            // A child's first stop may come before its parent's word of it.
+            self.early.insert(pid);
+            return Ok(());
+        }
+        match event {
+            0 if signal == libc::SIGTRAP | 0x80 => self.call_left(pid),
+            0 => self.signalled(pid, signal),
+            libc::PTRACE_EVENT_SECCOMP => self.call_entered(pid),
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => self.born(pid),
+            libc::PTRACE_EVENT_EXEC => self.executed(pid),
+            libc::PTRACE_EVENT_EXIT => self.ending(pid),
+            libc::PTRACE_EVENT_STOP if matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) => {
+                self.activity += 1;
+                self.set_state(pid, State::GroupStop);
+                ptrace::resume(pid, Resume::Listen, 0)
+            }
+            _ => {
+                self.set_state(pid, State::Resumed);
+                self.resume(pid, 0)
+            }
+        }
+    }
+
+    fn set_state(&mut self, pid: Pid, state: State) {
+        if let Some(task) = self.tasks.get_mut(&pid) {
+            task.state = state;
+        }
+    }
+
+    fn resume(&mut self, pid: Pid, signal: i32) -> io::Result<()> {
+        let in_call = self.tasks.get(&pid).is_some_and(|task| task.pending.is_some());
+        ptrace::resume(pid, if in_call { Resume::ToExit } else { Resume::Continue }, signal)
+    }
+
+    fn signalled(&mut self, pid: Pid, signal: i32) -> io::Result<()> {
+        let at = self.now();
+        let process = self.tasks[&pid].process;
+        self.signals.push(SignalEvent { at, process, signal });
+        if signal == libc::SIGALRM {
+            self.timers.insert(process, false);
+        }
+        self.fruitless = 0;
+        self.resume(pid, signal)
+    }
+
+    fn born(&mut self, parent: Pid) -> io::Result<()> {
+        self.now();
+        let child = Pid::try_from(ptrace::event_message(parent)?).unwrap_or(0);
+        let parent_id = self.tasks[&parent].process;
+        // A child that is dead already has no status file; then it is a process of its own that nobody will see move.
+        let (process_pid, inner) = self.proc.process_of(child).unwrap_or((child, child));
+        let process = if process_pid == child {
+            let program = self.process(parent_id).program;
+            self.add_process(child, inner, program, Some(parent_id))
+        } else {
+            parent_id
+        };
+        self.fruitless = 0;
+        self.tasks.insert(child, Task { process, pending: None, state: State::Resumed });
+        if self.early.remove(&child) {
+            ptrace::resume(child, Resume::Continue, 0)?;
+        }
+        self.resume(parent, 0)
+    }
+
+    fn executed(&mut self, pid: Pid) -> io::Result<()> {
+        self.now();
+        // A thread that executes takes over the leader's id, and all other threads are gone.
+        let former = Pid::try_from(ptrace::event_message(pid)?).unwrap_or(pid);
+        if former != pid {
+            if let Some(task) = self.tasks.remove(&former) {
+                self.tasks.insert(pid, task);
+            }
+        }
+        let id = self.tasks[&pid].process;
+        self.tasks.retain(|other, task| task.process != id || *other == pid);
+        self.processes[id.0].executed = true;
+        self.fruitless = 0;
+        self.resume(pid, 0)
+    }
+
+    /// The stop at a task's end, while the process still has its descriptors and children.
+    fn ending(&mut self, pid: Pid) -> io::Result<()> {
+        self.now();
+        let id = self.tasks[&pid].process;
+        if self.process(id).pid == pid && self.process(id).executed {
+            self.processes[id.0].unreaped = self.children_not_waited_for(id);
+            if self.options.decode {
+                self.processes[id.0].descriptors_at_end = self.proc.descriptors(pid).unwrap_or_default();
+            }
+        }
+        if let Some(task) = self.tasks.get_mut(&pid) {
+            task.pending = None;
+        }
+        ptrace::resume(pid, Resume::Continue, 0)
+    }
+
+    fn children_not_waited_for(&self, id: ProcessId) -> Vec<ProcessId> {
+        let parent = self.process(id);
+        if self.proc.ignores(parent.pid, libc::SIGCHLD) {
+            return Vec::new(); // wait(2), NOTES: such children are never zombies.
+        }
+        let not_waited_for = |child: &&Process| child.parent == Some(id) && !child.reaped;
+        let gone = |child: &Process| child.ended.is_some() && self.proc.process_of(child.pid).is_err();
+        self.processes.iter().filter(not_waited_for).filter(|child| !gone(child)).map(|child| child.id).collect()
+    }
+
+    fn call_entered(&mut self, pid: Pid) -> io::Result<()> {
+        let CallStop::Entry { architecture, number, arguments } = ptrace::call_stop(pid)? else {
+            self.blind.get_or_insert_with(|| "a stop at a call's entry that the kernel does not describe".into());
+            return self.resume(pid, 0);
+        };
+        let entered = self.now();
+        let process = self.tasks[&pid].process;
+        if architecture != AUDIT_ARCH || number & 0x4000_0000 != 0 {
+            self.blind.get_or_insert_with(|| "the program made a system call of a foreign ABI (32-bit or x32), which cannot be followed".into());
+            return process::kill(pid, libc::SIGKILL);
+        }
+        let call = Call::from_number(number);
+        let decode = self.options.decode && self.process(process).executed;
+        let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
+        let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
+        let index = self.events.len();
+        let event = Event { entered, left: None, process, call, number, arguments, result: None, object, injected: false, detail };
+        self.events.push(event);
+        if self.events.len() > self.options.most_events {
+            self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
+        }
+        if let Some(object) = object {
+            self.note_table(pid, index, call, object);
+        }
+        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None }));
+        if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
+    }
+
+    /// Carries out the faults that match this call; `true` if the task is not to be resumed.
+    fn carry_out_faults(&mut self, pid: Pid, index: usize) -> io::Result<bool> {
+        for number in 0..self.faults.len() {
+            if !self.matches(&self.faults[number].0, &self.events[index]) {
+                continue;
+            }
+            let (fault, fired) = &mut self.faults[number];
+            fired.matched += 1;
+            let due = match fault.when {
+                When::Nth(n) => fired.matched == n,
+                When::Every => true,
+                When::Alternately => fired.matched % 2 == 1,
+            };
+            if !due {
+                continue;
+            }
+            fired.fired += 1;
+            self.events[index].injected = true;
+            let action = fault.action;
+            let length = self.events[index].arguments[2];
+            let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
+            match action {
+                Action::Fail(errno) => {
+                    Registers::get(pid)?.set_call(pid, -1)?;
+                    pending.result = Some(-i64::from(errno));
+                }
+                Action::Shorten(bytes) => {
+                    let mut registers = Registers::get(pid)?;
+                    registers.set_argument(2, bytes);
+                    registers.set(pid)?;
+                    pending.restore = Some((2, length));
+                }
+                Action::Kill => {
+                    process::kill(pid, libc::SIGKILL)?;
+                    return Ok(true);
+                }
+                Action::Hold | Action::Delay => {
+                    self.set_state(pid, State::Held(number));
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn matches(&self, fault: &Fault, event: &Event) -> bool {
+        let process = self.process(event.process);
+        if !process.executed || !fault.calls.contains(&event.call) {
+            return false;
+        }
+        let who = match fault.who {
+            Who::Anyone => true,
+            Who::Parent => process.parent.is_none(),
+            Who::Children => process.parent.is_some(),
+        };
+        let program = fault.program.as_ref().is_none_or(|name| self.names[process.program] == *name);
+        let argument = fault.argument.is_none_or(|(index, value)| event.arguments[index] & 0xffff_ffff == value & 0xffff_ffff);
+        let kind = event.object.map(|object| self.objects.get(object).kind);
+        let object = match (&fault.on, kind) {
+            (Some(kinds), Some(kind)) => kinds.contains(&kind),
+            (Some(_), None) => false,
+            (None, Some(kind)) => kind.is_between_processes(),
+            // The loader and the runtime open and read files of their own.
+            (None, None) => !matches!(event.call, Call::Read | Call::Write) && (event.call != Call::Open || is_path_of_the_run(event)),
+        };
+        let long_enough = fault.longer_than == 0 || (has_plain_length(event.number) && event.arguments[2] > fault.longer_than);
+        // One vector or message cannot be shortened by shrinking a count.
+        let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !has_plain_length(event.number) || event.arguments[2] <= bytes);
+        who && program && argument && object && long_enough && can_shorten
+    }
+
+    fn call_left(&mut self, pid: Pid) -> io::Result<()> {
+        let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) else { return self.resume(pid, 0) };
+        let CallStop::Exit { mut result } = ptrace::call_stop(pid)? else {
+            self.blind.get_or_insert_with(|| "a stop at a call's exit that the kernel does not describe".into());
+            return self.resume(pid, 0);
+        };
+        if pending.result.is_some() || pending.restore.is_some() {
+            let mut registers = Registers::get(pid)?;
+            if let Some(injected) = pending.result {
+                registers.set_result(injected);
+                result = injected;
+            }
+            if let Some((argument, value)) = pending.restore {
+                registers.set_argument(argument, value);
+            }
+            registers.set(pid)?;
+        }
+        let left = self.now();
+        let event = &mut self.events[pending.event];
+        event.left = Some(left);
+        event.result = Some(result);
+        if self.options.decode && self.processes[event.process.0].executed {
+            let before = std::mem::replace(&mut event.detail, Detail::None);
+            event.detail = decode::at_exit(pid, event.call, &event.arguments, event.number, result, before);
+            self.take_note(pid, pending.event);
+        }
+        if let Some(mut on_event) = self.on_event.take() {
+            let event = &self.events[pending.event];
+            on_event(self.process(event.process), event);
+            self.on_event = Some(on_event);
+        }
+        if !self.options.keep_events {
+            self.forget_events();
+        }
+        self.resume(pid, 0)
+    }
+
+    /// Drops finished events once there are many, when nobody will look at them.
+    fn forget_events(&mut self) {
+        const MANY: usize = 4096;
+        if self.events.len() < MANY || self.tasks.values().any(|task| task.pending.is_some()) {
+            return;
+        }
+        self.events.clear();
+    }
+
+    /// What a finished call means for what is known of processes and objects.
+    fn take_note(&mut self, pid: Pid, index: usize) {
+        let event = &self.events[index];
+        let (process, call, arguments, result) = (event.process, event.call, event.arguments, event.result.unwrap_or(-1));
+        let object = event.object;
+        self.output_waits |= call.gives_data() && object.is_some_and(|object| self.objects.get(object).kind == Kind::Standard);
+        self.count_fruitless(index);
+        if result < 0 {
+            return;
+        }
+        match call {
+            Call::Pipe => {
+                if let Detail::Pair(read, _) = self.events[index].detail {
+                    self.object_of(pid, read);
+                }
+            }
+            Call::Socket => self.add_socket(pid, result as i32, arguments[0], arguments[1]),
+            Call::Accept => {
+                let kind = object.map_or(Kind::Socket, |object| self.objects.get(object).kind);
+                self.add_object(pid, result as i32, kind);
+            }
+            Call::Socketpair => {
+                if let Detail::Pair(one, other) = self.events[index].detail {
+                    self.add_socket(pid, one, arguments[0], arguments[1]);
+                    self.add_socket(pid, other, arguments[0], arguments[1]);
+                }
+            }
+            Call::MqOpen => {
+                if let (Ok((identity, _)), Some(name)) = (self.proc.identity(pid, result as i32), self.events[index].path().map(str::to_owned)) {
+                    if self.objects.find(identity).is_none() {
+                        self.objects.add(identity, Kind::Queue, format!("queue {name}"));
+                    }
+                }
+            }
+            Call::Setsockopt if arguments[1] as i32 == libc::SOL_SOCKET && matches!(arguments[2] as i32, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
+                if let Some(object) = object {
+                    self.objects.limit(object);
+                }
+            }
+            Call::Timer => {
+                let armed = !matches!(self.events[index].detail, Detail::Integer(0));
+                self.timers.insert(process, armed);
+            }
+            Call::Wait if result > 0 => {
+                let child = self.processes.iter_mut().rfind(|child| child.inner as i64 == result && child.parent == Some(process));
+                if let Some(child) = child {
+                    // waitid(2) returns 0 and a stopped child is not reaped by wait4(2).
+                    child.reaped = child.ended.is_some();
+                }
+            }
+            Call::Wait => self.note_reaped_by_waitid(process),
+            _ => {}
+        }
+    }
+
+    /// waitid(2) does not return the child's id: those that are gone were waited for.
+    fn note_reaped_by_waitid(&mut self, parent: ProcessId) {
+        for index in 0..self.processes.len() {
+            let child = &self.processes[index];
+            if child.parent == Some(parent) && child.ended.is_some() && !child.reaped && self.proc.process_of(child.pid).is_err() {
+                self.processes[index].reaped = true;
+            }
+        }
+    }
+
+    fn count_fruitless(&mut self, index: usize) {
+        let event = &self.events[index];
+        let result = event.result.unwrap_or(0);
+        let empty = match event.call {
+            Call::Read | Call::Recv | Call::Poll | Call::Select | Call::EpollWait | Call::Wait => result == 0,
+            Call::Yield | Call::Getsockname | Call::MqAttributes | Call::Getsockopt => true,
+            Call::Semctl => matches!(event.arguments[2] as i32, libc::GETVAL | libc::IPC_STAT),
+            Call::Sleep => true,
+            _ => false,
+        };
+        self.fruitless = if (result < 0 && result > -512) || empty { self.fruitless + 1 } else { 0 };
+    }
+
+    fn add_socket(&mut self, pid: Pid, descriptor: i32, domain: u64, kind: u64) {
+        let kind = match (domain as i32, kind as i32 & 0xf) {
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => Kind::Tcp,
+            (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM) => Kind::Udp,
+            (libc::AF_UNIX, _) => Kind::Unix,
+            _ => Kind::Socket,
+        };
+        self.add_object(pid, descriptor, kind);
+    }
+
+    fn add_object(&mut self, pid: Pid, descriptor: i32, kind: Kind) {
+        if let Ok((identity, _)) = self.proc.identity(pid, descriptor) {
+            self.objects.add_unnamed(identity, kind);
+        }
+    }
+
+    /// What a descriptor of a stopped process refers to.
+    pub fn object_of(&mut self, pid: Pid, descriptor: i32) -> Option<ObjectId> {
+        let (identity, kind) = self.proc.identity(pid, descriptor).ok()?;
+        if let Some(object) = self.objects.find(identity) {
+            return Some(object);
+        }
+        let link = self.proc.link(pid, descriptor).ok()?;
+        let short = link.rsplit('/').next().unwrap_or(&link).to_owned();
+        Some(match kind {
+            libc::S_IFIFO if link.starts_with("pipe:") => self.objects.add_unnamed(identity, Kind::Pipe),
+            libc::S_IFIFO => self.objects.add(identity, Kind::Fifo, format!("FIFO {short}")),
+            libc::S_IFSOCK => self.objects.add_unnamed(identity, Kind::Socket),
+            libc::S_IFREG | libc::S_IFDIR | libc::S_IFCHR | libc::S_IFBLK => self.objects.add(identity, Kind::File, link),
+            _ => self.objects.add(identity, Kind::Other, link),
+        })
+    }
+
+    fn note_table(&mut self, pid: Pid, event: usize, call: Call, object: ObjectId) {
+        let gives = call.gives_data();
+        if !(gives || call.takes_data()) || !matches!(self.objects.get(object).kind, Kind::Pipe | Kind::Fifo) {
+            return;
+        }
+        let process = self.tasks[&pid].process;
+        if self.transferred.insert((process, object, gives)) {
+            let table: Vec<Descriptor> = self.proc.descriptors(self.process(process).pid).unwrap_or_default();
+            let descriptors = table.into_iter().map(|descriptor| (self.objects.find(descriptor.identity), descriptor)).map(|(o, d)| (d, o)).collect();
+            self.tables.push(TableAtTransfer { event, process, object, descriptors });
+        }
+    }
+
+    /// What a process is called in messages.
+    #[must_use]
+    pub fn name(&self, id: ProcessId) -> String {
+        let process = self.process(id);
+        let program = &self.names[process.program];
+        let alone = self.names.len() == 1;
+        let same_name: Vec<usize> = (0..self.names.len()).filter(|other| self.names[*other] == *program).collect();
+        let program = match same_name.iter().position(|other| *other == process.program) {
+            Some(place) if same_name.len() > 1 => format!("{program} {}", place + 1),
+            _ => program.clone(),
+        };
+        let siblings: Vec<ProcessId> = self.processes.iter().filter(|other| other.parent == process.parent && other.program == process.program).map(|other| other.id).collect();
+        let number = siblings.iter().position(|sibling| *sibling == id).map_or(1, |place| place + 1);
+        match process.parent {
+            None if alone && self.processes.len() > 1 => "the parent".into(),
+            None => program,
+            Some(parent) if alone && self.process(parent).parent.is_none() => {
+                if siblings.len() == 1 { "the child".into() } else { format!("child {number}") }
+            }
+            Some(parent) if siblings.len() == 1 => format!("the child of {}", self.name(parent)),
+            Some(parent) => format!("child {number} of {}", self.name(parent)),
+        }
+    }
+}
+
+/// Whether a path is the run's own: below its working directory, not the system's.
+fn is_path_of_the_run(event: &Event) -> bool {
+    event.path().is_some_and(|path| !["/usr", "/lib", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/bin"].iter().any(|system| path.starts_with(system)))
+}
+
+/// Whether the call's third argument is the number of bytes to move.
+fn has_plain_length(number: u64) -> bool {
+    matches!(crate::call::name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom")
+}

@@ -1,0 +1,160 @@
+//! Who waits for what: the test that everything rests on, and its answer in words.
+//!
+//! A task waits if the kernel saw it off the CPU in one unbroken sleep, in a call without a time limit. When all tasks wait, no timer is armed and no TCP
+//! segment is under way, nothing inside the run can wake any of them. The letter in `/proc/PID/stat` alone would be wrong once in some hundred thousand
+//! times, and a false deadlock is a false mark.
+
+use super::event::{Detail, ProcessId};
+use super::object::{Kind, ObjectId};
+use super::{State, Tracer};
+use crate::call::{Call, has_time_limit, name_of};
+use crate::kernel::ipc;
+use crate::kernel::process::Pid;
+use crate::procfs::{Access, Activity};
+
+/// A task that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The task.
+    pub(crate) pid: Pid,
+    /// Its process.
+    pub process: ProcessId,
+    /// The call that it waits in; `None` for a process stopped by a signal.
+    pub call: Option<(u64, [u64; 6])>,
+}
+
+/// What the tasks of a run are doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rest {
+    /// At least one runs, or may be woken at any moment.
+    Active,
+    /// All sleep, at least one of them in a call with a time limit, or with a timer armed: they will go on by themselves.
+    Limited(Vec<Waiting>),
+    /// All wait, and nothing inside the run can wake them.
+    Waiting(Vec<Waiting>),
+}
+
+impl Tracer {
+    /// What the tasks are doing; those that a fault holds do not count.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        if !self.early.is_empty() {
+            return Rest::Active;
+        }
+        let mut waiting = Vec::new();
+        let mut limited = self.timers.iter().any(|(process, armed)| *armed && self.process(*process).exit.is_none());
+        for (pid, task) in &self.tasks {
+            let call = match task.state {
+                State::Held(_) => continue,
+                State::GroupStop => None,
+                State::Resumed => match self.proc.activity(*pid) {
+                    Activity::Asleep { number, arguments } => {
+                        limited |= has_time_limit(number, &arguments) || self.is_limited_object(task.pending.as_ref().map(|pending| pending.event));
+                        Some((number, arguments))
+                    }
+                    Activity::Running => return Rest::Active,
+                    // A thread group's leader that ended before its threads stays as a zombie.
+                    Activity::Gone if self.tasks.values().filter(|other| other.process == task.process).count() > 1 => continue,
+                    Activity::Gone => return Rest::Active,
+                },
+            };
+            waiting.push(Waiting { pid: *pid, process: task.process, call });
+        }
+        if self.segments_under_way() {
+            return Rest::Active;
+        }
+        waiting.sort_by_key(|one| (one.process, one.pid));
+        if limited { Rest::Limited(waiting) } else { Rest::Waiting(waiting) }
+    }
+
+    fn is_limited_object(&self, event: Option<usize>) -> bool {
+        event.and_then(|event| self.events.get(event)?.object).is_some_and(|object| self.objects.get(object).has_time_limit)
+    }
+
+    /// Whether TCP has sent what is not acknowledged yet: the kernel's timers then still work for the run. A window that stays closed (timer 4) does not
+    /// count: it opens only when somebody reads.
+    fn segments_under_way(&self) -> bool {
+        let used = self.events.iter().any(|event| event.call == Call::Socket && event.arguments[0] as i32 == libc::AF_INET);
+        used && ["self/net/tcp", "self/net/tcp6"].iter().any(|table| {
+            let table = self.proc.file(table).unwrap_or_default();
+            table.lines().skip(1).any(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:")))
+        })
+    }
+
+    /// The processes that wait, in words, one line each, with who could wake them.
+    pub fn describe(&mut self, waiting: &[Waiting]) -> Vec<String> {
+        let mut lines: Vec<String> = waiting.iter().map(|one| self.describe_one(one)).collect();
+        lines.dedup();
+        lines
+    }
+
+    fn describe_one(&mut self, waiting: &Waiting) -> String {
+        let name = self.name(waiting.process);
+        let Some((number, arguments)) = waiting.call else { return format!("{name} is stopped by a signal and nobody continues it") };
+        let call = Call::from_number(number);
+        let word = if call == Call::Fork { "vfork".into() } else { call.word() };
+        if call.takes_descriptor() {
+            let descriptor = arguments[0] as i32;
+            if let Some(object) = self.object_of(waiting.pid, descriptor) {
+                return format!("{name} waits in {word} on descriptor {descriptor}, {}{}", self.objects.get(object).name, self.other_end(call, object));
+            }
+            return format!("{name} waits in {word} on descriptor {descriptor}");
+        }
+        match call {
+            Call::Open => format!("{name} waits in open of {} until another process opens its other end", self.pending_path(waiting.pid)),
+            Call::Wait => {
+                let alive: Vec<ProcessId> =
+                    self.processes.iter().filter(|child| child.parent == Some(waiting.process) && child.exit.is_none()).map(|child| child.id).collect();
+                let names: Vec<String> = alive.into_iter().map(|child| self.name(child)).collect();
+                if names.is_empty() { format!("{name} waits in wait") } else { format!("{name} waits in wait for {}", names.join(" and ")) }
+            }
+            Call::Semop => self.describe_semaphore(&name, waiting, arguments[0] as i32),
+            Call::Pause | Call::Sigsuspend | Call::Sigwait => format!("{name} waits in {word} for a signal"),
+            Call::Other(_) if name_of(number) == "futex" => format!("{name} waits in futex (a mutex, condition, semaphore or thread)"),
+            _ => format!("{name} waits in {word}"),
+        }
+    }
+
+    fn pending_path(&self, pid: Pid) -> String {
+        let event = self.tasks.get(&pid).and_then(|task| task.pending.as_ref()).and_then(|pending| self.events.get(pending.event));
+        match event.map(|event| &event.detail) {
+            Some(Detail::Path(path)) => format!("FIFO {}", path.rsplit('/').next().unwrap_or(path)),
+            _ => "a FIFO".into(),
+        }
+    }
+
+    fn describe_semaphore(&self, name: &str, waiting: &Waiting, set: i32) -> String {
+        let event = self.tasks.get(&waiting.pid).and_then(|task| task.pending.as_ref()).and_then(|pending| self.events.get(pending.event));
+        let wanted: Vec<String> = event
+            .map(|event| event.operations())
+            .unwrap_or_default()
+            .iter()
+            .filter(|operation| operation.change <= 0)
+            .map(|operation| {
+                let value = ipc::semaphore_value(set, i32::from(operation.number)).map_or_else(|_| "unknown".into(), |value| value.to_string());
+                let until = if operation.change == 0 { "to become 0".to_owned() } else { format!("to be at least {}", -operation.change) };
+                format!("semaphore {} {until} (it is {value})", operation.number)
+            })
+            .collect();
+        format!("{name} waits in semop for {}", if wanted.is_empty() { "a semaphore".into() } else { wanted.join(" and ") })
+    }
+
+    /// Who holds the end of a pipe or FIFO that the waiting process needs.
+    fn other_end(&self, call: Call, object: ObjectId) -> String {
+        if !matches!(self.objects.get(object).kind, Kind::Pipe | Kind::Fifo) {
+            return String::new();
+        }
+        let (needed, end): (fn(Access) -> bool, &str) = if call.takes_data() { (Access::writes, "write") } else { (Access::reads, "read") };
+        let holders: Vec<String> = self
+            .processes
+            .iter()
+            .filter(|process| process.exit.is_none())
+            .flat_map(|process| {
+                let descriptors = self.proc.descriptors(process.pid).unwrap_or_default();
+                let of_it = descriptors.into_iter().filter(|held| self.objects.find(held.identity) == Some(object) && needed(held.access));
+                of_it.map(|held| format!("{} as descriptor {}", self.name(process.id), held.number)).collect::<Vec<_>>()
+            })
+            .collect();
+        if holders.is_empty() { format!("; no process of the run holds its {end} end") } else { format!("; its {end} end is held by {}", holders.join(" and ")) }
+    }
+}
