@@ -25,7 +25,6 @@ mod session;
 
 use std::process::ExitCode;
 
-pub(crate) use in_process::last_panic;
 pub use programs::Programs;
 
 use crate::lab::Lab;

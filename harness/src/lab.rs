@@ -5,10 +5,11 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use crate::check::Programs;
 use crate::kernel::{descriptor, process};
-use crate::manifest::Manifest;
+use crate::manifest::{Limits, Manifest};
 use crate::random::Random;
 use crate::run::Run;
 use crate::sandbox;
@@ -98,8 +99,7 @@ impl Lab {
         self.tier.replace(tier.to_string());
         let (answer, write) = descriptor::pipe()?;
         let Some(supervisor) = process::fork()? else {
-            let outcome = catch_unwind(AssertUnwindSafe(|| drive(&mut Session::enter(&programs, self.manifest.limits)?)));
-            let verdict = outcome.unwrap_or_else(|panic| Err(Unpassed::Broken(format!("the check panicked: {}", panic_text(&*panic)))));
+            let verdict = supervise(&programs, self.manifest.limits, drive);
             let text = serde_json::to_vec(&verdict.map(|Passed(())| ())).unwrap_or_default();
             let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_VERDICT { &text } else { &[] });
             process::exit_now(0);
@@ -116,6 +116,14 @@ impl Lab {
             serde_json::from_str(&text).map_err(|_| Unpassed::Broken("the supervisor of the run ended without a verdict".into()))?;
         verdict.map(Passed)
     }
+}
+
+/// The supervisor's whole life: into the sandbox, the check, and everything taken down again.
+fn supervise(programs: &[(String, PathBuf)], limits: Limits, drive: impl FnOnce(&mut Session) -> Verdict) -> Verdict {
+    let mut session = Session::enter(programs, limits)?;
+    let outcome = catch_unwind(AssertUnwindSafe(|| drive(&mut session)));
+    session.take_down()?;
+    outcome.unwrap_or_else(|panic| Err(Unpassed::Broken(format!("the check panicked: {}", panic_text(&*panic)))))
 }
 
 fn wait_for_supervisor(supervisor: process::Pid) -> io::Result<()> {

@@ -98,6 +98,8 @@ pub struct Sandbox {
     pub directory: PathBuf,
     /// Where each program of the run is, by the order given.
     pub programs: Vec<PathBuf>,
+    /// PID 1 of the run's PID namespace.
+    pub(crate) reaper: Option<process::Pid>,
 }
 
 impl Sandbox {
@@ -113,10 +115,10 @@ impl Sandbox {
             process::become_subreaper()?;
             let directory = private_folder(process::own_pid());
             fs::create_dir_all(&directory)?;
-            return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs: programs.to_vec() }, proc));
+            return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs: programs.to_vec(), reaper: None }, proc));
         }
-        let programs = set_up(opened, programs).map_err(|refused| io::Error::other(refused.to_string()))?;
-        Ok((Self { tier: Tier::Namespaces, refused: None, directory: PathBuf::from("/tmp"), programs }, proc))
+        let (programs, reaper) = set_up(opened, programs).map_err(|refused| io::Error::other(refused.to_string()))?;
+        Ok((Self { tier: Tier::Namespaces, refused: None, directory: PathBuf::from("/tmp"), programs, reaper: Some(reaper) }, proc))
     }
 }
 
@@ -145,7 +147,11 @@ fn probe_in_child() -> io::Result<Option<String>> {
     let (answer, write) = descriptor::pipe()?;
     let Some(child) = process::fork()? else {
         let text = match set_up(Vec::new(), &[]) {
-            Ok(_) => String::new(),
+            Ok((_, reaper)) => {
+                let _ = process::kill(reaper, libc::SIGKILL);
+                let _ = process::wait(reaper, true);
+                String::new()
+            }
             Err(refused) => refused.to_string(),
         };
         let _ = descriptor::write(write.as_fd(), text.as_bytes());
@@ -163,7 +169,7 @@ fn open_program(path: &Path) -> io::Result<File> {
 }
 
 /// All steps, in their order. On success the process is inside, and the programs are at the paths returned.
-fn set_up(opened: Vec<File>, programs: &[PathBuf]) -> Result<Vec<PathBuf>, Refused> {
+fn set_up(opened: Vec<File>, programs: &[PathBuf]) -> Result<(Vec<PathBuf>, process::Pid), Refused> {
     let step = |step: &'static str| move |error: io::Error| Refused { step, error };
     if process::is_root() {
         process::become_user(NOBODY, NOBODY).map_err(step("become an unprivileged user"))?;
@@ -182,10 +188,10 @@ fn set_up(opened: Vec<File>, programs: &[PathBuf]) -> Result<Vec<PathBuf>, Refus
     namespace::change_directory(c"/tmp").map_err(step("enter the new root"))?;
     populate_root().map_err(step("build the new root"))?;
     let places = add_programs(opened, bound, programs).map_err(step("bring the programs in"))?;
-    start_reaper().map_err(step("mount /proc in the new PID namespace"))?;
+    let reaper = start_reaper().map_err(step("mount /proc in the new PID namespace"))?;
     namespace::pivot_to_working_directory().map_err(step("change the root (pivot_root)"))?;
     namespace::change_directory(c"/tmp").map_err(step("enter /tmp"))?;
-    Ok(places)
+    Ok((places, reaper))
 }
 
 /// A mount of one file, not yet anywhere; `None` where this user may not reach it or may not execute it.
@@ -264,9 +270,9 @@ fn add_programs(opened: Vec<File>, bound: Vec<Option<OwnedFd>>, programs: &[Path
 }
 
 /// Forks PID 1: it mounts `/proc` (which only a process inside the PID namespace can), and then waits for orphans for ever.
-fn start_reaper() -> io::Result<()> {
+fn start_reaper() -> io::Result<process::Pid> {
     let (ready, write) = descriptor::pipe()?;
-    let Some(_) = process::fork()? else {
+    let Some(reaper) = process::fork()? else {
         let _ = process::die_with_parent();
         let mounted = namespace::mount(c"proc", c"proc", c"proc", libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC, c"");
         let errno = mounted.err().and_then(|error| error.raw_os_error()).unwrap_or(0);
@@ -280,7 +286,7 @@ fn start_reaper() -> io::Result<()> {
         return Err(io::Error::other("PID 1 ended"));
     }
     match i32::from_ne_bytes(answer) {
-        0 => Ok(()),
+        0 => Ok(reaper),
         errno => Err(io::Error::from_raw_os_error(errno)),
     }
 }

@@ -61,7 +61,7 @@ fn executables() -> &'static Path {
 
 fn fixture(name: &str, arguments: &str) -> Command {
     let mut command = Command::new(executables().join(name));
-    command.args(arguments.split_whitespace()).env_remove("LAB_SEED").env_remove("LAB_PROGRAMS");
+    command.args(arguments.split_whitespace()).env_remove("LAB_SEED").env("LAB_PROGRAMS", executables());
     command
 }
 
@@ -221,6 +221,7 @@ mod check_executable_as_a_test {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("NEXTEST")) {
             nextest.env_remove(name);
         }
+        nextest.env("LAB_PROGRAMS", executables()).env_remove("LAB_SEED");
         let nextest = done(nextest);
         // nextest exits with 100 when tests failed.
         assert_eq!(nextest.status, Some(100), "{}", nextest.stderr);

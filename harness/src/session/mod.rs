@@ -20,7 +20,8 @@ use crate::call::{Call, name_of};
 use crate::fault::{Fault, Fired};
 use crate::finding::Finding;
 use crate::ipc::{self, Leftover};
-use crate::kernel::process::{self, Launch, Waited};
+use crate::kernel::process::{self, Change, Launch, Waited};
+use crate::kernel::ptrace;
 use crate::kernel::seccomp::{Stops, filter};
 use crate::kernel::{self, descriptor};
 use crate::manifest::Limits;
@@ -123,6 +124,27 @@ impl Session {
             quiet_ticks: 0,
             started_at: process::ticks(),
         })
+    }
+
+    /// Ends all processes of the run and waits until they are gone: nothing of it is left when the supervisor ends.
+    pub(crate) fn take_down(&mut self) -> io::Result<()> {
+        for process in self.tracer.processes.iter().filter(|process| process.exit.is_none()) {
+            // It may have ended by itself meanwhile.
+            let _ = process::kill(process.pid, libc::SIGKILL);
+        }
+        if let Some(reaper) = self.sandbox.reaper {
+            process::kill(reaper, libc::SIGKILL)?;
+        }
+        loop {
+            match process::wait(-1, true)? {
+                Waited::NoChild => return Ok(()),
+                Waited::Change(pid, Change::Stopped { .. }) => {
+                    // The last stop of a process that is being killed.
+                    let _ = ptrace::resume(pid, ptrace::Resume::Continue, 0);
+                }
+                _ => {}
+            }
+        }
     }
 
     /// How strong the sandbox is.

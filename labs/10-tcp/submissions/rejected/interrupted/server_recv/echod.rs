@@ -206,17 +206,15 @@ fn echo(connection: c_int) {
 
 /// Fills a part of the buffer with what has arrived; 0 means that nothing more will.
 fn receive(connection: c_int, buffer: &mut [u8]) -> usize {
-    loop {
-        // SAFETY: the pointer and the length are those of a slice that may be written.
-        let count = unsafe { libc::recv(connection, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-        if count != -1 {
-            return count as usize;
-        }
-        match errno() {
-            error if client_gone(error) => return 0,
-            _ => fail("recv"),
-        }
+    // SAFETY: the pointer and the length are those of a slice that may be written.
+    let count = unsafe { libc::recv(connection, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    if count != -1 {
+        return count as usize;
     }
+    if !client_gone(errno()) {
+        fail("recv");
+    }
+    0
 }
 
 /// Sends the whole slice, however little the kernel takes at a time. False if the client is gone.
