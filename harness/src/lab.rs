@@ -7,19 +7,21 @@ use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::check::Programs;
 use crate::kernel::{descriptor, process};
 use crate::manifest::{Limits, Manifest};
 use crate::random::Random;
 use crate::run::Run;
-use crate::sandbox;
+use crate::sandbox::{self, NotEntered, Tier};
 use crate::session::Session;
 use crate::verdict::{Passed, Unpassed, Verdict};
 
 /// Seconds of real time after which a supervisor is given up: far beyond every limit that it keeps itself.
 const GIVEN_UP: u64 = 100;
-/// Most bytes of a verdict on its way from the supervisor: what a pipe holds.
-const MOST_VERDICT: usize = 60 << 10;
+/// Most bytes of a report on its way from the supervisor: what a pipe holds.
+const MOST_REPORT: usize = 60 << 10;
 
 /// What a check function gets.
 pub struct Lab {
@@ -28,6 +30,8 @@ pub struct Lab {
     seed: u64,
     random: RefCell<Random>,
     tier: RefCell<String>,
+    /// Why the system does not give namespaces, once it is known that it does not.
+    refused: RefCell<Option<String>>,
 }
 
 impl Lab {
@@ -35,7 +39,7 @@ impl Lab {
     #[must_use]
     pub fn new(manifest: Manifest, programs: Programs, seed: u64, check: &str) -> Self {
         let random = RefCell::new(Random::new(seed, check));
-        Self { manifest, programs, seed, random, tier: RefCell::new("none".into()) }
+        Self { manifest, programs, seed, random, tier: RefCell::new("none".into()), refused: RefCell::new(sandbox::asked_for_none()) }
     }
 
     /// The seed.
@@ -94,36 +98,53 @@ impl Lab {
             .map(|program| self.programs.executable(&program.name).map(|path| (program.name.clone(), path)))
             .collect::<Result<_, _>>()
             .map_err(Unpassed::Broken)?;
-        let refused = sandbox::refusal()?;
-        let tier = if refused.is_some() { sandbox::Tier::Confined } else { sandbox::Tier::Namespaces };
-        self.tier.replace(tier.to_string());
-        let (answer, write) = descriptor::pipe()?;
-        let Some(supervisor) = process::fork()? else {
-            let verdict = supervise(&programs, self.manifest.limits, drive);
-            let text = serde_json::to_vec(&verdict.map(|Passed(())| ())).unwrap_or_default();
-            let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_VERDICT { &text } else { &[] });
-            process::exit_now(0);
-        };
-        drop(write);
-        let ended = wait_for_supervisor(supervisor);
-        if tier == sandbox::Tier::Confined {
-            let _ = std::fs::remove_dir_all(sandbox::private_folder(supervisor));
+        loop {
+            let refused = self.refused.borrow().clone();
+            let tier = if refused.is_some() { Tier::Confined } else { Tier::Namespaces };
+            self.tier.replace(tier.to_string());
+            let (answer, write) = descriptor::pipe()?;
+            let Some(supervisor) = process::fork()? else {
+                let text = serde_json::to_vec(&supervise(&programs, self.manifest.limits, refused, drive)).unwrap_or_default();
+                let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_REPORT { &text } else { &[] });
+                process::exit_now(0);
+            };
+            drop(write);
+            let ended = wait_for_supervisor(supervisor);
+            if tier == Tier::Confined {
+                let _ = std::fs::remove_dir_all(sandbox::private_folder(supervisor));
+            }
+            ended?;
+            let mut text = String::new();
+            io::Read::read_to_string(&mut std::fs::File::from(answer), &mut text)?;
+            match serde_json::from_str(&text) {
+                Ok(Report::Verdict(verdict)) => return verdict.map(Passed),
+                Ok(Report::Refused(reason)) => self.refused.replace(Some(reason)),
+                Err(_) => return Err(Unpassed::Broken("the supervisor of the run ended without a verdict".into())),
+            };
         }
-        ended?;
-        let mut text = String::new();
-        io::Read::read_to_string(&mut std::fs::File::from(answer), &mut text)?;
-        let verdict: Result<(), Unpassed> =
-            serde_json::from_str(&text).map_err(|_| Unpassed::Broken("the supervisor of the run ended without a verdict".into()))?;
-        verdict.map(Passed)
     }
 }
 
+/// What a supervisor has to say.
+#[derive(Serialize, Deserialize)]
+enum Report {
+    /// The check was done.
+    Verdict(Result<(), Unpassed>),
+    /// The system refuses namespaces: do it again without.
+    Refused(String),
+}
+
 /// The supervisor's whole life: into the sandbox, the check, and everything taken down again.
-fn supervise(programs: &[(String, PathBuf)], limits: Limits, drive: impl FnOnce(&mut Session) -> Verdict) -> Verdict {
-    let mut session = Session::enter(programs, limits)?;
+fn supervise(programs: &[(String, PathBuf)], limits: Limits, refused: Option<String>, drive: impl FnOnce(&mut Session) -> Verdict) -> Report {
+    let mut session = match Session::enter(programs, limits, refused) {
+        Ok(session) => session,
+        Err(NotEntered::Refused(refused)) => return Report::Refused(refused.to_string()),
+        Err(NotEntered::Failed(error)) => return Report::Verdict(Err(error.into())),
+    };
     let outcome = catch_unwind(AssertUnwindSafe(|| drive(&mut session)));
-    session.take_down()?;
-    outcome.unwrap_or_else(|panic| Err(Unpassed::Broken(format!("the check panicked: {}", panic_text(&*panic)))))
+    let verdict = outcome.unwrap_or_else(|panic| Err(Unpassed::Broken(format!("the check panicked: {}", panic_text(&*panic)))));
+    let taken_down = session.take_down().map_err(Unpassed::from);
+    Report::Verdict(taken_down.and(verdict.map(|Passed(())| ())))
 }
 
 fn wait_for_supervisor(supervisor: process::Pid) -> io::Result<()> {

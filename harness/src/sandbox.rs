@@ -11,11 +11,10 @@
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use crate::kernel::descriptor::{self, c_path};
 use crate::kernel::{namespace, process};
@@ -103,22 +102,44 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes the calling process the supervisor of a run in a sandbox of its own; returns it with `/proc` of outside.
+    /// Makes the calling process the supervisor of a run in a sandbox of its own; returns it with `/proc` of outside. With a reason in `refused` it does not
+    /// try namespaces again.
     ///
     /// # Errors
-    /// Errors that are not refusals of namespaces: a program that is not there, a full disk.
-    pub fn enter(programs: &[PathBuf]) -> io::Result<(Self, Proc)> {
+    /// [`NotEntered::Refused`] where the system refuses namespaces: the process is then good for nothing but to say so.
+    pub fn enter(programs: &[PathBuf], refused: Option<String>) -> Result<(Self, Proc), NotEntered> {
         let proc = Proc::open()?;
         process::pin_to_this_cpu()?;
         let opened: Vec<File> = programs.iter().map(|path| open_program(path)).collect::<io::Result<_>>()?;
-        if let Some(refused) = refusal()? {
+        if let Some(refused) = refused {
             process::become_subreaper()?;
             let directory = private_folder(process::own_pid());
             fs::create_dir_all(&directory)?;
             return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs: programs.to_vec(), reaper: None }, proc));
         }
-        let (programs, reaper) = set_up(opened, programs).map_err(|refused| io::Error::other(refused.to_string()))?;
+        let (programs, reaper) = set_up(opened, programs)?;
         Ok((Self { tier: Tier::Namespaces, refused: None, directory: PathBuf::from("/tmp"), programs, reaper: Some(reaper) }, proc))
+    }
+}
+
+/// Why a process is in no sandbox.
+#[derive(Debug)]
+pub enum NotEntered {
+    /// The system refuses namespaces.
+    Refused(Refused),
+    /// Something else failed.
+    Failed(io::Error),
+}
+
+impl From<io::Error> for NotEntered {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Refused> for NotEntered {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 
@@ -128,40 +149,11 @@ pub fn private_folder(supervisor: process::Pid) -> PathBuf {
     std::env::temp_dir().join(format!("lab-run-{supervisor}"))
 }
 
-/// Why the system does not give namespaces: `None` if it does. The whole set-up is tried, once for each process and its forks, since on some systems unshare(2)
-/// succeeds and a map or a mount then fails.
-///
-/// # Errors
-/// A process that cannot be forked.
-pub fn refusal() -> io::Result<Option<String>> {
-    static ANSWER: OnceLock<Option<String>> = OnceLock::new();
-    if let Some(answer) = ANSWER.get() {
-        return Ok(answer.clone());
-    }
-    let asked_for = std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == "none");
-    let answer = if asked_for { Some(format!("asked for by {SANDBOX_VARIABLE}=none")) } else { probe_in_child()? };
-    Ok(ANSWER.get_or_init(|| answer).clone())
-}
-
-fn probe_in_child() -> io::Result<Option<String>> {
-    let (answer, write) = descriptor::pipe()?;
-    let Some(child) = process::fork()? else {
-        let text = match set_up(Vec::new(), &[]) {
-            Ok((_, reaper)) => {
-                let _ = process::kill(reaper, libc::SIGKILL);
-                let _ = process::wait(reaper, true);
-                String::new()
-            }
-            Err(refused) => refused.to_string(),
-        };
-        let _ = descriptor::write(write.as_fd(), text.as_bytes());
-        process::exit_now(0);
-    };
-    drop(write);
-    let mut text = String::new();
-    File::from(answer).read_to_string(&mut text)?;
-    while process::wait(child, true)? == process::Waited::Interrupted {}
-    Ok((!text.is_empty()).then_some(text))
+/// The reason not to try namespaces, where the environment asks for it.
+#[must_use]
+pub fn asked_for_none() -> Option<String> {
+    let asked = std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == "none");
+    asked.then(|| format!("asked for by {SANDBOX_VARIABLE}=none"))
 }
 
 fn open_program(path: &Path) -> io::Result<File> {

@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_process_left_behind_does_not_hold_up_the_verdict() {
         let start = Instant::now();
-        assert!(shell("sleep 30 & echo \"$RECORD\"", DEADLINE).is_ok());
-        assert!(start.elapsed() < Duration::from_secs(20));
+        assert!(shell("sleep 10 & echo \"$RECORD\"", DEADLINE).is_ok());
+        assert!(start.elapsed() < Duration::from_secs(8));
     }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use anstyle::Style;
+
 use super::check::LabResult;
 use super::layout::{BOLD, DIM, counted, hang, style_of};
 use super::tier;
@@ -65,7 +67,11 @@ fn explanation(out: &mut String, record: &CheckRecord, width: Option<usize>) {
     }
     let style = style_of(record.verdict);
     let _ = writeln!(out, "\n{style}{}{style:#}: {BOLD}{} {}{BOLD:#}", record.verdict.as_str(), escaped(&record.lab), escaped(&record.check));
-    let mut line = |label: &str, text: &str| hang(out, &format!("  {label}"), DIM, INDENT, text, width);
+    let mut line = |label: &str, text: &str| {
+        // Commands stay whole, to be copied.
+        let width = width.filter(|_| !matches!(label, "hint" | "replay"));
+        hang(out, &format!("  {label}"), DIM, INDENT, text, width);
+    };
     if let Some(finding) = &record.finding {
         line("promise", &record.promise);
         line("expected", &finding.expected);
@@ -105,6 +111,6 @@ fn summary(out: &mut String, results: &[LabResult<'_>], width: Option<usize>) {
     }
     let _ = writeln!(out, "{BOLD}{points}/{} points{BOLD:#}: {}", max_points + lost, parts.join(", "));
     if let Some(line) = tier::line(records().map(|record| &*record.tier)) {
-        hang(out, "", DIM, 0, &line, width);
+        hang(out, "", Style::new(), 0, &line, width);
     }
 }

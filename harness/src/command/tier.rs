@@ -7,7 +7,9 @@ const NO_RUN: &str = "none";
 fn weakness(tier: &str) -> Option<&'static str> {
     match tier {
         "A" | "B" => None,
-        "C" => Some("no namespaces: programs share the network, the IPC objects and the files of this machine, so that other work on it can disturb a check"),
+        "C" => Some(
+            "no namespaces: programs share the network, the IPC objects and the files of this machine, so that other work on it can disturb a check",
+        ),
         "D" => Some("no sandbox: programs can do here all that you can"),
         _ => Some("a tier that this version of the command does not know"),
     }

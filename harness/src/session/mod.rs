@@ -25,7 +25,7 @@ use crate::kernel::ptrace;
 use crate::kernel::seccomp::{Stops, filter};
 use crate::kernel::{self, descriptor};
 use crate::manifest::Limits;
-use crate::sandbox::{Sandbox, Tier};
+use crate::sandbox::{NotEntered, Sandbox, Tier};
 use crate::trace::event::{Event, Exit, Process, ProcessId, TableAtTransfer, signal_name};
 use crate::trace::object::Kind;
 use crate::trace::waiting::{Rest, Waiting};
@@ -106,9 +106,9 @@ enum Step {
 
 impl Session {
     /// Enters the sandbox: the calling process, a fork of the check's, becomes the supervisor.
-    pub(crate) fn enter(programs: &[(String, PathBuf)], limits: Limits) -> io::Result<Self> {
+    pub(crate) fn enter(programs: &[(String, PathBuf)], limits: Limits, refused: Option<String>) -> Result<Self, NotEntered> {
         let paths: Vec<PathBuf> = programs.iter().map(|(_, path)| path.clone()).collect();
-        let (sandbox, proc) = Sandbox::enter(&paths)?;
+        let (sandbox, proc) = Sandbox::enter(&paths, refused)?;
         let before = ipc::present(&proc, &sandbox.directory);
         let options = Options { decode: true, keep_events: true, most_events: limits.calls, most_processes: 512 };
         process::tick_every(TICK)?;

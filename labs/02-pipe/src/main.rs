@@ -217,6 +217,8 @@ fn uninterrupted(call: &str, mut attempt: impl FnMut() -> isize) -> usize {
 fn fail(call: &str) -> ! {
     // errno is read before anything else can change it.
     let error = io::Error::last_os_error();
-    eprintln!("pipe: {call}: {error}");
+    // `eprintln!` would write piece by piece, and the lines of two processes could mix.
+    let line = format!("pipe: {call}: {error}\n");
+    eprint!("{line}");
     process::exit(1)
 }

@@ -143,7 +143,10 @@ fn main() -> ExitCode {
     match run(words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("pipe: {failure}");
+            // The descriptors are closed by now, so the other process may report at the same time;
+            // a line that is written at once does not mix with its line.
+            let line = format!("pipe: {failure}\n");
+            eprint!("{line}");
             ExitCode::FAILURE
         }
     }

@@ -86,7 +86,7 @@ fn connect_to(host: [u8; 4], port: u16) -> c_int {
 }
 // BEGIN SOLUTION
 
-/// After EINTR the kernel goes on with the handshake by itself, and a second connect would be an error. The socket
+/// After EINTR the kernel goes on with the handshake by itself, and POSIX makes a second connect an error. The socket
 /// becomes writable when the outcome is known.
 fn finish_connecting(socket: c_int) {
     wait(&mut [libc::pollfd { fd: socket, events: libc::POLLOUT, revents: 0 }]);
