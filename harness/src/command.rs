@@ -15,11 +15,13 @@ mod list;
 mod progress;
 mod report;
 mod run;
+mod trace;
 mod tier;
 mod workspace;
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
@@ -61,6 +63,27 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
         step: u8,
     },
+    /// Show the system calls of any program, one line each, as the harness sees them
+    ///
+    /// The exit status is the program's, 128 + S if signal S killed it.
+    Trace(TraceArguments),
+}
+
+/// What `lab trace` is asked for.
+#[derive(Debug, clap::Args)]
+struct TraceArguments {
+    /// Show every call; without this, those that checks look at
+    #[arg(long)]
+    all: bool,
+    /// Show these calls, by the kernel's names
+    #[arg(long, value_name = "CALL,…", value_delimiter = ',', conflicts_with = "all")]
+    calls: Vec<String>,
+    /// Write the calls to this file instead of standard error
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    command: Vec<String>,
 }
 
 /// What `lab check` is asked for.
@@ -119,7 +142,14 @@ impl From<BadManifest> for NoAnswer {
 /// The `main` of the command `lab`.
 #[must_use]
 pub fn main() -> ExitCode {
-    let status = perform(Arguments::parse()).unwrap_or_else(|no_answer| {
+    let arguments = Arguments::parse();
+    if let Some(Task::Trace(arguments)) = &arguments.task {
+        return trace::perform(arguments).unwrap_or_else(|error| {
+            eprintln!("error: {}", escaped(&error));
+            ExitCode::from(Status::BadInput as u8)
+        });
+    }
+    let status = perform(arguments).unwrap_or_else(|no_answer| {
         eprintln!("error: {}", escaped(&no_answer.text));
         no_answer.status
     });
@@ -135,6 +165,7 @@ fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
         Some(Task::List { long, json }) => list::perform(long, json)?,
         Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
         Some(Task::Check(arguments)) => return check::perform(&arguments),
+        Some(Task::Trace(_)) => {} // It has the traced program's exit code, and `main` has done it.
     }
     Ok(Status::AllPassed)
 }

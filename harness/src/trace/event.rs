@@ -178,6 +178,14 @@ pub struct Process {
     pub descriptors_at_end: Vec<Descriptor>,
 }
 
+impl Process {
+    /// Its id, as the tracer's PID namespace numbers it: for tools, never for messages.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+}
+
 /// The descriptors of a process just before its first transfer on an object in one direction.
 #[derive(Debug, Clone)]
 pub struct TableAtTransfer {

@@ -9,6 +9,7 @@
 
 pub mod decode;
 pub mod event;
+pub mod native;
 pub mod object;
 pub mod waiting;
 
@@ -344,10 +345,18 @@ impl Tracer {
                 self.processes[id.0].descriptors_at_end = self.proc.descriptors(pid).unwrap_or_default();
             }
         }
-        if let Some(task) = self.tasks.get_mut(&pid) {
-            task.pending = None;
+        if let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) {
+            self.tell(pending.event); // exit_group(2), and calls that death cut short
         }
         ptrace::resume(pid, Resume::Continue, 0)
+    }
+
+    fn tell(&mut self, event: usize) {
+        if let Some(mut on_event) = self.on_event.take() {
+            let event = &self.events[event];
+            on_event(self.process(event.process), event);
+            self.on_event = Some(on_event);
+        }
     }
 
     fn children_not_waited_for(&self, id: ProcessId) -> Vec<ProcessId> {
@@ -485,11 +494,7 @@ impl Tracer {
             event.detail = decode::at_exit(pid, event.call, &event.arguments, event.number, result, before);
             self.take_note(pid, pending.event);
         }
-        if let Some(mut on_event) = self.on_event.take() {
-            let event = &self.events[pending.event];
-            on_event(self.process(event.process), event);
-            self.on_event = Some(on_event);
-        }
+        self.tell(pending.event);
         if !self.options.keep_events {
             self.forget_events();
         }

@@ -1,0 +1,170 @@
+//! The command line of `grade`: what it takes, what it prints at the end, how it exits.
+//!
+//! Exit codes: 0 all is well, 1 a lab does not keep what it promises, 2 usage or bad input, 3 broken (the fault is not the input's).
+//! `grade run` exits 0 when every submission has its record, whatever the marks.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::{Args, Parser, Subcommand};
+
+use crate::escape::shown;
+use crate::failure::Failure;
+use crate::prove::report::LabReport;
+use crate::run::{Batch, store};
+use crate::{handout, parallel, prove, run, workspace};
+
+/// Proves the labs, hands them out, and grades what comes back.
+#[derive(Debug, Parser)]
+#[command(
+    name = "grade",
+    bin_name = "cargo grade",
+    version,
+    after_help = "Exit codes: 0 all is well; 1 a lab does not keep what it promises; 2 usage or bad input; 3 broken."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Holds labs to what they promise: starter, solution, accepted and rejected submissions
+    Prove(ProveArguments),
+    /// Writes the student's workspace: starters, harness and docs; no solutions, no submissions
+    Handout {
+        /// The folder to write; new or empty
+        dir: PathBuf,
+    },
+    /// Grades SUBMISSIONS/<student>/<lab folder>/src/…; started again, goes on where it stopped
+    Run(RunArguments),
+}
+
+#[derive(Debug, Args)]
+struct ProveArguments {
+    /// The labs, by folder, package or number [default: all]
+    labs: Vec<String>,
+    /// The seed that inputs are drawn from [default: drawn from the clock, and printed]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many submissions are checked at a time [default: one for each processor]
+    #[arg(long, value_parser = at_least_one)]
+    jobs: Option<usize>,
+    /// Check everything so many times, and demand the same verdicts
+    #[arg(long, default_value = "1", value_parser = at_least_one)]
+    repeat: usize,
+    /// A check that cannot be done here is a problem
+    #[arg(long)]
+    no_skips: bool,
+    /// Print one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct RunArguments {
+    /// The folder that holds one folder for each student
+    submissions: PathBuf,
+    /// The folder for records/ and grades.csv
+    #[arg(long)]
+    out: PathBuf,
+    /// A lab to grade, by folder, package or number; may be repeated [default: all that somebody handed in]
+    #[arg(long = "lab")]
+    labs: Vec<String>,
+    /// How many submissions are graded at a time [default: one for each processor]
+    #[arg(long, value_parser = at_least_one)]
+    jobs: Option<usize>,
+    /// The seed that inputs are drawn from [default: the one kept in the output folder, else drawn from the clock]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "expected a number, at least 1".to_owned())
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Command::Prove(arguments) => prove_labs(arguments),
+        Command::Handout { dir } => hand_out(&dir),
+        Command::Run(arguments) => run_batch(arguments),
+    };
+    let code = done.unwrap_or_else(|failure| {
+        let label = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        anstream::eprintln!("{label}error{label:#}: {}", shown(&failure.to_string()));
+        failure.exit_code()
+    });
+    ExitCode::from(code)
+}
+
+fn root() -> Result<PathBuf, Failure> {
+    let here = std::env::current_dir().map_err(|error| Failure::BadInput(format!("the current folder cannot be found: {error}")))?;
+    workspace::root(&here)
+}
+
+fn prove_labs(arguments: ProveArguments) -> Result<u8, Failure> {
+    let request = prove::Request {
+        labs: arguments.labs,
+        seed: arguments.seed.unwrap_or_else(store::drawn),
+        jobs: arguments.jobs.unwrap_or_else(parallel::default_jobs),
+        repeat: arguments.repeat,
+        no_skips: arguments.no_skips,
+    };
+    let root = root()?;
+    if !arguments.json {
+        anstream::println!("seed {}", request.seed);
+    }
+    let proof = prove::prove(&root, &request, |report| {
+        if !arguments.json {
+            print_report(report);
+        }
+    })?;
+    if arguments.json {
+        let text = serde_json::to_string_pretty(&proof).map_err(|error| Failure::Broken(format!("write the proof: {error}")))?;
+        anstream::println!("{text}");
+    } else {
+        let proved = proof.labs.iter().filter(|lab| lab.problems.is_empty()).count();
+        anstream::println!("{proved} of {} labs proved", proof.labs.len());
+    }
+    Ok(proof.exit_code())
+}
+
+fn print_report(report: &LabReport) {
+    let color = if report.problems.is_empty() { AnsiColor::Green } else { AnsiColor::Red };
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    let text = report.text();
+    let (heading, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    anstream::println!("\n{style}{heading}{style:#}\n{}", rest.trim_end());
+}
+
+fn hand_out(dir: &std::path::Path) -> Result<u8, Failure> {
+    let root = root()?;
+    let labs = workspace::labs(&root, &[])?;
+    handout::write(&root, &labs, dir)?;
+    anstream::println!("{} labs handed out in {}; try there: cargo lab list", labs.len(), dir.display());
+    Ok(0)
+}
+
+fn run_batch(arguments: RunArguments) -> Result<u8, Failure> {
+    let request = run::Request {
+        submissions: arguments.submissions,
+        out: arguments.out,
+        labs: arguments.labs,
+        seed: arguments.seed,
+        jobs: arguments.jobs.unwrap_or_else(parallel::default_jobs),
+    };
+    let Batch { seed, graded, kept, warnings, attention } = run::run(&root()?, &request)?;
+    anstream::println!("{graded} graded, {kept} kept from before, seed {seed}: {}", request.out.join("grades.csv").display());
+    if !warnings.is_empty() {
+        anstream::println!("{} warnings, see above", warnings.len());
+    }
+    if attention.is_empty() {
+        return Ok(0);
+    }
+    anstream::println!("These need attention: what could not be observed is counted as 0 points. Start again to grade them again:");
+    attention.iter().for_each(|line| anstream::println!("  {}", shown(line)));
+    Ok(3)
+}

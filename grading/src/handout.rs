@@ -1,0 +1,227 @@
+//! The student's workspace: the course without its answers.
+//!
+//! Theory of operation: what a student gets is named here, and nothing else is copied, so that a new file of the instructor's stays at home unless
+//! someone decides otherwise. In a lab it is the other way round: everything is handed out except submissions and hidden checks, and every Rust
+//! source below `src` goes through [`crate::starter`]. The workspace is written beside its place and renamed into it when it is whole.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use harness::manifest::LabFolder;
+
+use crate::failure::Failure;
+use crate::starter::starter;
+
+/// Files and folders of the course that a student gets as they are, where they exist.
+const AS_THEY_ARE: [&str; 7] = ["harness", "docs", "Cargo.lock", ".gitignore", "rustfmt.toml", "rust-toolchain.toml", "clippy.toml"];
+
+/// Folders that are left out wherever they are: what is built, and the course's own history.
+const NEVER: [&str; 4] = ["target", ".git", "book", "node_modules"];
+
+/// Folders of a lab that are the instructor's.
+const NOT_FOR_STUDENTS: [&str; 2] = ["submissions", "hidden"];
+
+/// Writes the student's workspace.
+///
+/// # Errors
+/// A target that holds something already or cannot be written; markers that are wrong; files of the course that cannot be read.
+pub fn write(root: &Path, labs: &[LabFolder], target: &Path) -> Result<(), Failure> {
+    refuse_unless_free(target)?;
+    let target = std::path::absolute(target).map_err(|error| Failure::input("find", target, &error))?;
+    let parent = target.parent().ok_or_else(|| Failure::BadInput(format!("{} is no place for a workspace", target.display())))?;
+    for folder in ["labs", "harness", "docs"] {
+        if target.starts_with(root.join(folder)) {
+            return Err(Failure::BadInput(format!("{} lies in a folder that is handed out itself; name one outside of {folder}/", target.display())));
+        }
+    }
+    fs::create_dir_all(parent).map_err(|error| Failure::input("make", parent, &error))?;
+    let draft = tempfile::Builder::new().prefix(".handout-").tempdir_in(parent).map_err(|error| Failure::input("write in", parent, &error))?;
+    // The workspace stands one level inside, since a temporary folder is closed to everyone else and the workspace is not.
+    let workspace = draft.path().join("workspace");
+    fs::create_dir(&workspace).map_err(|error| Failure::input("make", &workspace, &error))?;
+    fill(root, labs, &workspace)?;
+    fs::rename(&workspace, &target).map_err(|error| Failure::input("write", &target, &error))
+}
+
+fn refuse_unless_free(target: &Path) -> Result<(), Failure> {
+    match fs::read_dir(target) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => {
+                Err(Failure::BadInput(format!("expected a new or empty folder; {} holds files. Name another, or empty it first", target.display())))
+            }
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::input("read", target, &error)),
+    }
+}
+
+fn fill(root: &Path, labs: &[LabFolder], workspace: &Path) -> Result<(), Failure> {
+    for name in AS_THEY_ARE {
+        let from = root.join(name);
+        if from.is_dir() {
+            copy_folder(&from, &workspace.join(name), &|_| false)?;
+        } else if from.is_file() {
+            copy_file(&from, &workspace.join(name))?;
+        }
+    }
+    for entry in fs::read_dir(root).map_err(|error| Failure::input("read", root, &error))? {
+        let name = entry.map_err(|error| Failure::input("read", root, &error))?.file_name();
+        if name.to_string_lossy().starts_with("LICENSE") {
+            copy_file(&root.join(&name), &workspace.join(&name))?;
+        }
+    }
+    for lab in labs {
+        let instructors = |path: &Path| path.parent() == Some(&lab.path) && NOT_FOR_STUDENTS.iter().any(|name| path.ends_with(name));
+        let folder = workspace.join("labs").join(&lab.folder);
+        copy_folder(&lab.path, &folder, &instructors)?;
+        turn_into_starters(&lab.path, &lab.path.join("src"), &folder)?;
+    }
+    let manifest = student_manifest(root)?;
+    put(&workspace.join("Cargo.toml"), &manifest)?;
+    let alias = "[alias]\nlab = \"run --quiet --package harness --bin lab --\"\n";
+    fs::create_dir_all(workspace.join(".cargo")).map_err(|error| Failure::machine("make", &workspace.join(".cargo"), &error))?;
+    put(&workspace.join(".cargo/config.toml"), alias)?;
+    put(&workspace.join("README.md"), &readme(labs))?;
+    prune_lock(workspace)
+}
+
+/// Every Rust source of the lab goes through the markers, whether a program names it or not.
+fn turn_into_starters(lab: &Path, folder: &Path, out: &Path) -> Result<(), Failure> {
+    for entry in fs::read_dir(folder).map_err(|error| Failure::input("read", folder, &error))? {
+        let path = entry.map_err(|error| Failure::input("read", folder, &error))?.path();
+        if path.is_dir() {
+            turn_into_starters(lab, &path, out)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let solution = fs::read_to_string(&path).map_err(|error| Failure::input("read", &path, &error))?;
+            let text = starter(&solution, &path).map_err(|bad| Failure::BadInput(bad.to_string()))?;
+            let inside = path.strip_prefix(lab).unwrap_or(&path);
+            put(&out.join(inside), &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The course's `Cargo.toml` with the student's members; all else, with its comments, stays.
+fn student_manifest(root: &Path) -> Result<String, Failure> {
+    let path = root.join("Cargo.toml");
+    let text = fs::read_to_string(&path).map_err(|error| Failure::input("read", &path, &error))?;
+    let changed = with_members(&text);
+    let members: Vec<String> = toml::from_str::<toml::Table>(&changed)
+        .ok()
+        .and_then(|table| table.get("workspace")?.get("members")?.clone().try_into().ok())
+        .unwrap_or_default();
+    if members == ["harness", "labs/*"] {
+        Ok(changed)
+    } else {
+        Err(Failure::BadInput(format!(
+            "{}: expected a line `members = [` in [workspace]; the student's members cannot be put in its place",
+            path.display()
+        )))
+    }
+}
+
+fn with_members(manifest: &str) -> String {
+    let mut out = String::new();
+    let mut in_members = false;
+    for line in manifest.lines() {
+        if line.replace(' ', "").starts_with("members=") {
+            out.push_str("members = [\"harness\", \"labs/*\"]\n");
+            in_members = !line.contains(']');
+        } else if in_members {
+            in_members = !line.contains(']');
+        } else if !line.starts_with("grading ") && !line.starts_with("grading=") {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn readme(labs: &[LabFolder]) -> String {
+    let mut text = String::from(
+        "# Labs on interprocess communication\n\nEach lab is a folder. Read its README.md, write what is missing in its sources, and ask what is still wrong:\n\n\
+         ```console\n$ cargo lab list                what there is\n",
+    );
+    if let Some(lab) = labs.first() {
+        text.push_str(&format!(
+            "$ cargo lab check {0:<13} what is wrong with {0}, and why\n$ cargo test -p {0:<16} the same, as cargo and editors show it\n",
+            lab.name
+        ));
+    }
+    text.push_str("```\n\n| Lab | Title | Hand in | Points |\n| --- | --- | --- | --- |\n");
+    for lab in labs {
+        let files: Vec<String> = lab.manifest.programs.iter().map(|program| format!("`{}`", program.source.display())).collect();
+        text.push_str(&format!(
+            "| [{0}](labs/{0}/README.md) | {1} | {2} | {3} |\n",
+            lab.folder,
+            lab.manifest.title,
+            files.join(", "),
+            lab.manifest.points()
+        ));
+    }
+    text.push_str(
+        "\nHand in the files that the table names, in their lab's folder. Changes to any other file are not graded. More is in `docs/src/`.\n",
+    );
+    text
+}
+
+/// Has cargo take out of `Cargo.lock` what only the instructor needs, which also proves that the workspace is one.
+fn prune_lock(workspace: &Path) -> Result<(), Failure> {
+    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(workspace)
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .output()
+        .map_err(|error| Failure::Broken(format!("start cargo: {error}")))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(Failure::Broken(format!("cargo does not take the student's workspace for one:\n{}", String::from_utf8_lossy(&output.stderr).trim_end())))
+    }
+}
+
+fn put(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|error| Failure::machine("write", path, &error))
+}
+
+fn copy_file(from: &Path, to: &Path) -> Result<(), Failure> {
+    fs::copy(from, to).map(drop).map_err(|error| Failure::machine("copy", from, &error))
+}
+
+/// Copies regular files and folders; anything else is an error, since a link could lead out of the course.
+fn copy_folder(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
+    fs::create_dir_all(to).map_err(|error| Failure::machine("make", to, &error))?;
+    for entry in fs::read_dir(from).map_err(|error| Failure::input("read", from, &error))? {
+        let entry = entry.map_err(|error| Failure::input("read", from, &error))?;
+        let (path, target): (PathBuf, PathBuf) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().map_err(|error| Failure::input("read", &path, &error))?;
+        let never = matches!(path.components().next_back(), Some(Component::Normal(name)) if NEVER.iter().any(|never| name == *never));
+        if left_out(&path) || (never && kind.is_dir()) {
+            continue;
+        }
+        if kind.is_dir() {
+            copy_folder(&path, &target, left_out)?;
+        } else if kind.is_file() {
+            copy_file(&path, &target)?;
+        } else {
+            return Err(Failure::BadInput(format!(
+                "{}: expected files and folders; this is a link or a special file, which is not handed out",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_members_are_the_students_and_the_rest_stays() {
+        let manifest = "# c\n[workspace]\nmembers = [\n  \"harness\",\n  \"grading\",\n]\nresolver = \"3\"\n";
+        assert_eq!(with_members(manifest), "# c\n[workspace]\nmembers = [\"harness\", \"labs/*\"]\nresolver = \"3\"\n");
+        assert_eq!(with_members("members = [\"grading\"]\nx = 1\n"), "members = [\"harness\", \"labs/*\"]\nx = 1\n");
+    }
+}

@@ -1,0 +1,175 @@
+//! The course proves itself: everything that a lab promises is held against what it is.
+//!
+//! Theory of operation: for one lab after the other, what stands on paper comes first ([`paper`]): manifest, handout, doc comments, dependencies and
+//! markers agree, and the submissions are named as they should be. Then every subject ([`subjects`]: starter, solution, accepted and rejected
+//! submissions) is compiled once and checked, as a student's would be, several at a time; [`verdicts`] judges each. A lab's problems do not stop the
+//! next lab. [`report`] tells, for each problem, what was expected, what was observed and the next step.
+
+pub mod paper;
+pub mod report;
+pub mod subjects;
+pub mod verdicts;
+
+use std::path::Path;
+use std::time::Instant;
+
+use harness::manifest::LabFolder;
+use serde::Serialize;
+
+use crate::compile::{Built, Compiler};
+use crate::failure::Failure;
+use crate::parallel;
+use crate::ready::{Outcome, ReadyLab};
+use crate::workspace;
+use report::{LabReport, Problem};
+use subjects::{Kind, Subject};
+use verdicts::Verdicts;
+
+/// What `grade prove` was asked to do.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The labs by name; none means all.
+    pub labs: Vec<String>,
+    /// The seed that inputs are drawn from.
+    pub seed: u64,
+    /// How many subjects are worked on at a time.
+    pub jobs: usize,
+    /// How often every subject is checked.
+    pub repeat: usize,
+    /// Whether a check that was skipped is a problem.
+    pub no_skips: bool,
+}
+
+/// What came out of all labs.
+#[derive(Debug, Serialize)]
+pub struct Proof {
+    /// The seed.
+    pub seed: u64,
+    /// How often every subject was checked.
+    pub repeat: usize,
+    /// One report for each lab.
+    pub labs: Vec<LabReport>,
+}
+
+impl Proof {
+    /// 0 if every lab keeps its promises, 3 if something was broken, 2 if a manifest cannot be used, else 1.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let worst = |kind| self.labs.iter().flat_map(|lab| &lab.problems).any(|problem| problem.kind == kind);
+        if worst(report::Kind::Broken) {
+            3
+        } else if worst(report::Kind::Manifest) {
+            2
+        } else {
+            u8::from(worst(report::Kind::Promise))
+        }
+    }
+}
+
+/// Proves the labs; `tell` is given each lab's report as soon as it is there.
+///
+/// # Errors
+/// An unknown lab, no compiler, no labs. Everything that is wrong with a lab is a problem in its report.
+pub fn prove(root: &Path, request: &Request, mut tell: impl FnMut(&LabReport)) -> Result<Proof, Failure> {
+    let compiler = Compiler::find(root)?;
+    let chosen = chosen_folders(root, &request.labs)?;
+    let mut labs = Vec::new();
+    for folder in &chosen {
+        let start = Instant::now();
+        let mut report = match LabFolder::load(folder) {
+            Ok(lab) => prove_lab(root, &lab, &compiler, request)?,
+            Err(bad) => LabReport::unreadable(folder, &bad),
+        };
+        report.seconds = start.elapsed().as_secs_f64();
+        tell(&report);
+        labs.push(report);
+    }
+    Ok(Proof { seed: request.seed, repeat: request.repeat, labs })
+}
+
+/// The folders of the named labs. A lab with a bad manifest has a name all the same: its folder's.
+fn chosen_folders(root: &Path, names: &[String]) -> Result<Vec<std::path::PathBuf>, Failure> {
+    let folders = workspace::lab_folders(root)?;
+    if folders.is_empty() {
+        return Err(Failure::BadInput(format!("expected labs below {}; there are none", root.join("labs").display())));
+    }
+    let known: Vec<String> = folders.iter().filter_map(|folder| Some(folder.file_name()?.to_string_lossy().into_owned())).collect();
+    let mut chosen = Vec::new();
+    for name in names {
+        let wanted = name.trim_end_matches('/').trim_start_matches("labs/");
+        let is = |folder: &&String| {
+            let (number, package) = folder.split_once('-').unwrap_or(("", folder));
+            *folder == wanted || package == wanted || (wanted.parse::<u32>().is_ok() && wanted.parse::<u32>() == number.parse::<u32>())
+        };
+        let Some(folder) = known.iter().find(is) else {
+            let packages: Vec<&str> = known.iter().map(|folder| folder.split_once('-').map_or(&**folder, |(_, package)| package)).collect();
+            return Err(Failure::BadInput(format!("there is no lab `{wanted}`{}", harness::manifest::did_you_mean(wanted, &packages))));
+        };
+        chosen.push(folder.clone());
+    }
+    Ok(folders.into_iter().filter(|folder| chosen.is_empty() || chosen.iter().any(|name| folder.ends_with(name))).collect())
+}
+
+fn prove_lab(root: &Path, lab: &LabFolder, compiler: &Compiler, request: &Request) -> Result<LabReport, Failure> {
+    let mut report = LabReport::new(lab);
+    paper::examine(lab, &mut report);
+    let subjects = subjects::find(lab, &mut report);
+    let ready = match ReadyLab::prepare(root, lab, compiler) {
+        Ok(ready) => ready,
+        Err(failure) => {
+            report.problem(Problem::promise("build", "the lab and its check executable build", failure.to_string(), "mend the build errors above"));
+            return Ok(report);
+        }
+    };
+    let scratch = tempfile::tempdir().map_err(|error| Failure::machine("make a folder in", &std::env::temp_dir(), &error))?;
+    compare_lists(&ready, scratch.path(), &mut report);
+    let results = parallel::map(&subjects, request.jobs, |subject| examine(&ready, subject, scratch.path(), request));
+    for (subject, result) in subjects.iter().zip(results) {
+        let examined = result?;
+        verdicts::judge(&ready, subject, &examined, request, &mut report);
+    }
+    Ok(report)
+}
+
+fn compare_lists(ready: &ReadyLab<'_>, scratch: &Path, report: &mut LabReport) {
+    let expected: Vec<String> = ready.lab.manifest.checks.iter().map(|check| check.name.clone()).collect();
+    match ready.listed_checks(scratch) {
+        Ok(listed) if listed == expected => {}
+        Ok(listed) => report.problem(Problem::promise(
+            "checks.rs",
+            format!("the checks of lab.toml, in its order: {}", expected.join(", ")),
+            format!("the check executable lists: {}", listed.join(", ")),
+            "make `harness::checks!` in checks.rs and [[check]] in lab.toml the same",
+        )),
+        Err(reason) => report.problem(Problem::broken("checks.rs", "the check executable lists its checks", reason)),
+    }
+}
+
+/// What came out of one subject: how it was built, and the verdicts of each repetition.
+#[derive(Debug)]
+pub enum Examined {
+    /// It does not build.
+    NotBuilt(Built),
+    /// It was checked so many times.
+    Checked(Vec<Verdicts>),
+}
+
+fn examine(ready: &ReadyLab<'_>, subject: &Subject, scratch: &Path, request: &Request) -> Result<Examined, Failure> {
+    let programs = match ready.build(&subject.sources, scratch)? {
+        Outcome::Programs(programs) => programs,
+        Outcome::Stopped(built) => return Ok(Examined::NotBuilt(built)),
+    };
+    let once = || ready.check(&programs, request.seed, &[]);
+    Ok(Examined::Checked((0..request.repeat.max(1)).map(|_| once()).collect()))
+}
+
+/// The word for a kind of subject, as the report's rows have it.
+#[must_use]
+pub fn row(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Starter => "starter",
+        Kind::Solution => "solution",
+        Kind::Accepted => "accepted",
+        Kind::Rejected { .. } => "rejected",
+    }
+}
