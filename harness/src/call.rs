@@ -195,8 +195,27 @@ impl Call {
         use Call::*;
         matches!(
             self,
-            Close | Dup | Fcntl | Read | Write | Bind | Listen | Accept | Connect | Send | Recv | Shutdown | Setsockopt | Getsockopt | Getsockname | MqSend
-                | MqReceive | MqNotify | MqAttributes | Flock | Splice
+            Close
+                | Dup
+                | Fcntl
+                | Read
+                | Write
+                | Bind
+                | Listen
+                | Accept
+                | Connect
+                | Send
+                | Recv
+                | Shutdown
+                | Setsockopt
+                | Getsockopt
+                | Getsockname
+                | MqSend
+                | MqReceive
+                | MqNotify
+                | MqAttributes
+                | Flock
+                | Splice
         )
     }
 
@@ -229,8 +248,8 @@ pub fn has_time_limit(number: u64, arguments: &[u64; 6]) -> bool {
         "mq_timedsend" | "mq_timedreceive" | "recvmmsg" => given(4),
         "rt_sigtimedwait" => given(2),
         "read" | "readv" | "pread64" | "write" | "writev" | "pwrite64" | "open" | "openat" | "openat2" | "creat" | "wait4" | "waitid" | "accept"
-        | "accept4" | "connect" | "recvfrom" | "recvmsg" | "sendto" | "sendmsg" | "sendmmsg" | "pause" | "rt_sigsuspend" | "flock" | "fcntl" | "msgrcv"
-        | "msgsnd" | "semop" | "splice" | "tee" | "vmsplice" | "sendfile" | "vfork" | "clone" | "clone3" | "futex_wait" => false,
+        | "accept4" | "connect" | "recvfrom" | "recvmsg" | "sendto" | "sendmsg" | "sendmmsg" | "pause" | "rt_sigsuspend" | "flock" | "fcntl"
+        | "msgrcv" | "msgsnd" | "semop" | "splice" | "tee" | "vmsplice" | "sendfile" | "vfork" | "clone" | "clone3" | "futex_wait" => false,
         _ => true,
     }
 }

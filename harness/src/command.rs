@@ -15,8 +15,8 @@ mod list;
 mod progress;
 mod report;
 mod run;
-mod trace;
 mod tier;
+mod trace;
 mod workspace;
 
 use std::fmt;

@@ -60,7 +60,17 @@ pub struct Fault {
 
 impl Fault {
     fn new(action: Action, calls: &[Call]) -> Self {
-        Self { action, calls: calls.to_vec(), on: None, when: When::Nth(1), who: Who::Anyone, must_fire: true, program: None, argument: None, longer_than: 0 }
+        Self {
+            action,
+            calls: calls.to_vec(),
+            on: None,
+            when: When::Nth(1),
+            who: Who::Anyone,
+            must_fire: true,
+            program: None,
+            argument: None,
+            longer_than: 0,
+        }
     }
 
     /// Only where the call's descriptor refers to an object of this kind. Without it, calls that take a descriptor match on every object between
@@ -202,16 +212,54 @@ pub struct Fired {
 #[must_use]
 pub fn errno_name(errno: i32) -> String {
     let names = [
-        (libc::EPERM, "EPERM"), (libc::ENOENT, "ENOENT"), (libc::ESRCH, "ESRCH"), (libc::EINTR, "EINTR"), (libc::EIO, "EIO"), (libc::ENXIO, "ENXIO"),
-        (libc::E2BIG, "E2BIG"), (libc::ENOEXEC, "ENOEXEC"), (libc::EBADF, "EBADF"), (libc::ECHILD, "ECHILD"), (libc::EAGAIN, "EAGAIN"),
-        (libc::ENOMEM, "ENOMEM"), (libc::EACCES, "EACCES"), (libc::EFAULT, "EFAULT"), (libc::EBUSY, "EBUSY"), (libc::EEXIST, "EEXIST"),
-        (libc::ENODEV, "ENODEV"), (libc::ENOTDIR, "ENOTDIR"), (libc::EISDIR, "EISDIR"), (libc::EINVAL, "EINVAL"), (libc::ENFILE, "ENFILE"),
-        (libc::EMFILE, "EMFILE"), (libc::EFBIG, "EFBIG"), (libc::ENOSPC, "ENOSPC"), (libc::ESPIPE, "ESPIPE"), (libc::EROFS, "EROFS"), (libc::EPIPE, "EPIPE"),
-        (libc::ERANGE, "ERANGE"), (libc::EDEADLK, "EDEADLK"), (libc::ENAMETOOLONG, "ENAMETOOLONG"), (libc::ENOSYS, "ENOSYS"), (libc::ENOMSG, "ENOMSG"),
-        (libc::EIDRM, "EIDRM"), (libc::ENOTSOCK, "ENOTSOCK"), (libc::EMSGSIZE, "EMSGSIZE"), (libc::EOPNOTSUPP, "EOPNOTSUPP"),
-        (libc::EADDRINUSE, "EADDRINUSE"), (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"), (libc::ENETUNREACH, "ENETUNREACH"), (libc::ECONNABORTED, "ECONNABORTED"),
-        (libc::ECONNRESET, "ECONNRESET"), (libc::ENOBUFS, "ENOBUFS"), (libc::EISCONN, "EISCONN"), (libc::ENOTCONN, "ENOTCONN"),
-        (libc::ETIMEDOUT, "ETIMEDOUT"), (libc::ECONNREFUSED, "ECONNREFUSED"), (libc::EALREADY, "EALREADY"), (libc::EINPROGRESS, "EINPROGRESS"),
+        (libc::EPERM, "EPERM"),
+        (libc::ENOENT, "ENOENT"),
+        (libc::ESRCH, "ESRCH"),
+        (libc::EINTR, "EINTR"),
+        (libc::EIO, "EIO"),
+        (libc::ENXIO, "ENXIO"),
+        (libc::E2BIG, "E2BIG"),
+        (libc::ENOEXEC, "ENOEXEC"),
+        (libc::EBADF, "EBADF"),
+        (libc::ECHILD, "ECHILD"),
+        (libc::EAGAIN, "EAGAIN"),
+        (libc::ENOMEM, "ENOMEM"),
+        (libc::EACCES, "EACCES"),
+        (libc::EFAULT, "EFAULT"),
+        (libc::EBUSY, "EBUSY"),
+        (libc::EEXIST, "EEXIST"),
+        (libc::ENODEV, "ENODEV"),
+        (libc::ENOTDIR, "ENOTDIR"),
+        (libc::EISDIR, "EISDIR"),
+        (libc::EINVAL, "EINVAL"),
+        (libc::ENFILE, "ENFILE"),
+        (libc::EMFILE, "EMFILE"),
+        (libc::EFBIG, "EFBIG"),
+        (libc::ENOSPC, "ENOSPC"),
+        (libc::ESPIPE, "ESPIPE"),
+        (libc::EROFS, "EROFS"),
+        (libc::EPIPE, "EPIPE"),
+        (libc::ERANGE, "ERANGE"),
+        (libc::EDEADLK, "EDEADLK"),
+        (libc::ENAMETOOLONG, "ENAMETOOLONG"),
+        (libc::ENOSYS, "ENOSYS"),
+        (libc::ENOMSG, "ENOMSG"),
+        (libc::EIDRM, "EIDRM"),
+        (libc::ENOTSOCK, "ENOTSOCK"),
+        (libc::EMSGSIZE, "EMSGSIZE"),
+        (libc::EOPNOTSUPP, "EOPNOTSUPP"),
+        (libc::EADDRINUSE, "EADDRINUSE"),
+        (libc::EADDRNOTAVAIL, "EADDRNOTAVAIL"),
+        (libc::ENETUNREACH, "ENETUNREACH"),
+        (libc::ECONNABORTED, "ECONNABORTED"),
+        (libc::ECONNRESET, "ECONNRESET"),
+        (libc::ENOBUFS, "ENOBUFS"),
+        (libc::EISCONN, "EISCONN"),
+        (libc::ENOTCONN, "ENOTCONN"),
+        (libc::ETIMEDOUT, "ETIMEDOUT"),
+        (libc::ECONNREFUSED, "ECONNREFUSED"),
+        (libc::EALREADY, "EALREADY"),
+        (libc::EINPROGRESS, "EINPROGRESS"),
     ];
     names.iter().find(|(number, _)| *number == errno).map_or_else(|| format!("errno {errno}"), |(_, name)| (*name).to_owned())
 }

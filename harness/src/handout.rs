@@ -53,10 +53,9 @@ pub fn documented_checks(source: &str) -> Vec<Promise> {
             comment.push(' ');
             comment.push_str(text);
         } else {
-            if let Some(name) = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next()) {
-                if !comment.is_empty() {
-                    documented.push(Promise { check: name.to_owned(), text: fold(&comment) });
-                }
+            let name = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+            if let Some(name) = name.filter(|_| !comment.is_empty()) {
+                documented.push(Promise { check: name.to_owned(), text: fold(&comment) });
             }
             if !line.starts_with('#') {
                 comment.clear();

@@ -216,9 +216,7 @@ impl Labs {
         let name = name.trim_end_matches('/').trim_start_matches("labs/");
         let number = name.parse::<u32>().ok();
         let is = |lab: &&LabFolder| {
-            lab.folder == name
-                || lab.name == name
-                || (number.is_some() && lab.folder.split('-').next().and_then(|n| n.parse().ok()) == number)
+            lab.folder == name || lab.name == name || (number.is_some() && lab.folder.split('-').next().and_then(|n| n.parse().ok()) == number)
         };
         self.0.iter().find(is).ok_or_else(|| {
             let names: Vec<&str> = self.0.iter().map(|lab| &*lab.name).collect();

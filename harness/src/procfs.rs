@@ -180,7 +180,8 @@ impl Proc {
     fn descriptor(&self, process: Pid, number: i32) -> io::Result<Descriptor> {
         let (identity, kind) = self.identity(process, number)?;
         let info = self.text(&format!("{process}/fdinfo/{number}"))?;
-        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
+        let flags =
+            info.lines().find_map(|line| line.strip_prefix("flags:")).and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or(0);
         let access = match flags & libc::O_ACCMODE {
             libc::O_RDONLY => Access::Read,
             libc::O_WRONLY => Access::Write,

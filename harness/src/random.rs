@@ -35,7 +35,14 @@ mod tests {
     #[test]
     fn a_seed_gives_the_same_numbers_for_ever() {
         let mut random = Random::new(7, "words_arrive");
-        assert_eq!([random.next(), random.next()], [Random::new(7, "words_arrive").next(), { let mut r = Random::new(7, "words_arrive"); r.next(); r.next() }]);
+        assert_eq!(
+            [random.next(), random.next()],
+            [Random::new(7, "words_arrive").next(), {
+                let mut r = Random::new(7, "words_arrive");
+                r.next();
+                r.next()
+            }]
+        );
         let mut plain = Random(0);
         assert_eq!(plain.next(), 0xe220_a839_7b1d_cdaf, "the published first number of SplitMix64 for seed 0");
     }

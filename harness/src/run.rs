@@ -169,8 +169,19 @@ pub fn prints(session: &mut Session, program: Program, expected: &[u8]) -> Resul
 pub fn difference(what: &str, expected: &[u8], observed: &[u8]) -> Finding {
     let at = expected.iter().zip(observed).position(|(one, other)| one != other).unwrap_or(expected.len().min(observed.len()));
     let line = expected[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-    let place = if at == observed.len() { format!("it ends after {at} of {} bytes", expected.len()) } else if at == expected.len() { format!("it goes on after the {at} bytes expected") } else { format!("it differs at byte {at}, in line {line}") };
-    Finding::new("output", format!("{what}: {}", excerpt(expected, at)), format!("{}; {place}", excerpt(observed, at)), "compare the two from that place on")
+    let place = if at == observed.len() {
+        format!("it ends after {at} of {} bytes", expected.len())
+    } else if at == expected.len() {
+        format!("it goes on after the {at} bytes expected")
+    } else {
+        format!("it differs at byte {at}, in line {line}")
+    };
+    Finding::new(
+        "output",
+        format!("{what}: {}", excerpt(expected, at)),
+        format!("{}; {place}", excerpt(observed, at)),
+        "compare the two from that place on",
+    )
 }
 
 /// Bytes around a place, as text with what cannot be printed escaped.
@@ -197,8 +208,10 @@ pub fn complains(session: &mut Session, program: Program, beginnings: &[&str]) -
     if errors.lines().any(|line| beginnings.iter().any(|beginning| line.starts_with(beginning))) {
         return Ok(());
     }
-    let expected = format!("a line on standard error that begins with {}", beginnings.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or "));
-    let observed = if errors.trim().is_empty() { "standard error is empty".into() } else { format!("standard error: {}", excerpt(errors.as_bytes(), 0)) };
+    let expected =
+        format!("a line on standard error that begins with {}", beginnings.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(" or "));
+    let observed =
+        if errors.trim().is_empty() { "standard error is empty".into() } else { format!("standard error: {}", excerpt(errors.as_bytes(), 0)) };
     let next = "test the result of each call where it is made, and report it as the handout says; errno(3)";
     let lines = session.end_lines(program);
     Err(Finding::new("error-report", expected, observed, next).with(lines).into())

@@ -66,7 +66,8 @@ fn mend(error: &io::Error) -> String {
         return "as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0".into();
     }
     if Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists() {
-        return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined".into();
+        return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
+            .into();
     }
     match error.raw_os_error() {
         Some(libc::ENOSPC) => "as root: raise the limits below /proc/sys/user/".into(),

@@ -18,7 +18,8 @@ fn stops(all: bool, calls: &[String]) -> Result<Stops, String> {
     if calls.is_empty() {
         return Ok(Stops::These(Call::named_numbers()));
     }
-    let number = |name: &String| (0..1024).find(|number| name_of(u64::from(*number)) == *name).ok_or_else(|| format!("there is no system call `{name}`"));
+    let number =
+        |name: &String| (0..1024).find(|number| name_of(u64::from(*number)) == *name).ok_or_else(|| format!("there is no system call `{name}`"));
     Ok(Stops::These(calls.iter().map(number).collect::<Result<_, _>>()?))
 }
 

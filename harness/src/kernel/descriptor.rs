@@ -10,7 +10,8 @@ use super::{checked, retried};
 
 /// A path as the kernel takes it.
 pub fn c_path(path: &Path) -> io::Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{}: a path with a NUL byte", path.display())))
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{}: a path with a NUL byte", path.display())))
 }
 
 /// A pipe, close-on-exec: its read end and its write end; pipe(2).

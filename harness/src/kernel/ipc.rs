@@ -78,12 +78,6 @@ pub fn semaphore_value(set: i32, number: i32) -> io::Result<i32> {
     checked(unsafe { libc::semctl(set, number, libc::GETVAL) })
 }
 
-/// How many processes wait for one semaphore to grow; semctl(2), GETNCNT.
-pub fn semaphore_waiters(set: i32, number: i32) -> io::Result<i32> {
-    // SAFETY: GETNCNT takes no fourth argument.
-    checked(unsafe { libc::semctl(set, number, libc::GETNCNT) })
-}
-
 /// Removes a System V object of this kind (`shm`, `sem` or `msg`): shmctl(2), semctl(2), msgctl(2) with IPC_RMID.
 pub fn remove_system_v(kind: &str, id: i32) -> io::Result<()> {
     let result = match kind {

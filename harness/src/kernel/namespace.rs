@@ -45,7 +45,14 @@ pub fn make_read_only(target: &CStr) -> io::Result<()> {
     attributes.attr_set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     // SAFETY: the path is NUL-terminated, and the size is that of the structure.
     checked(unsafe {
-        libc::syscall(libc::SYS_mount_setattr, libc::AT_FDCWD, target.as_ptr(), libc::AT_RECURSIVE, &raw const *attributes, size_of::<libc::mount_attr>())
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const *attributes,
+            size_of::<libc::mount_attr>(),
+        )
     })
     .map(drop)
 }
@@ -76,8 +83,9 @@ pub fn loopback_up() -> io::Result<()> {
     let mut request = MaybeUninit::<libc::ifreq>::zeroed();
     // SAFETY: zeroed plain data is a valid value of this structure.
     let request = unsafe { request.assume_init_mut() };
-    request.ifr_name[0] = b'l'.cast_signed().into();
-    request.ifr_name[1] = b'o'.cast_signed().into();
+    for (place, byte) in request.ifr_name.iter_mut().zip(b"lo") {
+        *place = *byte as libc::c_char;
+    }
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as i16;
     // SAFETY: SIOCSIFFLAGS reads a `struct ifreq`.
     checked(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const *request) }).map(drop)

@@ -6,8 +6,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::descriptor::pipe;
-use super::{checked, retried};
 use super::seccomp::Instruction;
+use super::{checked, retried};
 
 /// A process or thread id, as the caller's PID namespace numbers it.
 pub type Pid = libc::pid_t;
@@ -69,9 +69,8 @@ impl Launched {
 /// Forks a program that will execute `launch` once [`Launched::go`] is called.
 pub fn launch(launch: &Launch) -> io::Result<Launched> {
     let (wait, gate) = pipe()?;
-    let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-        strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
-    };
+    let pointers =
+        |strings: &[CString]| -> Vec<*const libc::c_char> { strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect() };
     let (arguments, environment) = (pointers(&launch.arguments), pointers(&launch.environment));
     match fork()? {
         Some(pid) => Ok(Launched { pid, gate }),

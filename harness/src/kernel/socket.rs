@@ -1,4 +1,4 @@
-//! The harness's own sockets, as a peer of the program under check: non-blocking TCP and UDP on loopback.
+//! The harness's own sockets, as a peer of the program under check: non-blocking TCP on loopback.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -6,21 +6,12 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 
-fn new(kind: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no precondition.
-    let descriptor = checked(unsafe { libc::socket(libc::AF_INET, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })?;
-    // SAFETY: the call made this descriptor just now, and nothing else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
 /// A TCP socket; socket(2).
 pub fn tcp() -> io::Result<OwnedFd> {
-    new(libc::SOCK_STREAM)
-}
-
-/// A UDP socket; socket(2).
-pub fn udp() -> io::Result<OwnedFd> {
-    new(libc::SOCK_DGRAM)
+    // SAFETY: no precondition.
+    let descriptor = checked(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })?;
+    // SAFETY: the call made this descriptor just now, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 const ADDRESS_LENGTH: libc::socklen_t = size_of::<libc::sockaddr_in>() as libc::socklen_t;
@@ -64,7 +55,8 @@ pub fn connect(socket: BorrowedFd<'_>, host: Ipv4Addr, port: u16) -> io::Result<
 /// accept(2): `None` while nobody has connected.
 pub fn accept(socket: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     // SAFETY: the address is not asked for.
-    match checked(unsafe { libc::accept4(socket.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) }) {
+    match checked(unsafe { libc::accept4(socket.as_raw_fd(), std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) })
+    {
         // SAFETY: the call made this descriptor just now, and nothing else owns it.
         Ok(descriptor) => Ok(Some(unsafe { OwnedFd::from_raw_fd(descriptor) })),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -98,7 +90,13 @@ pub fn reset_on_close(socket: BorrowedFd<'_>) -> io::Result<()> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     // SAFETY: the length is that of the structure.
     checked(unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size_of::<libc::linger>() as libc::socklen_t)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size_of::<libc::linger>() as libc::socklen_t,
+        )
     })
     .map(drop)
 }

@@ -296,7 +296,8 @@ impl Session {
         let process = self.tracer.process(self.running[program.0].process);
         if let Some(exit) = process.exit {
             let name = &self.running[program.0].name;
-            let finding = Finding::new("exit", format!("{name} still runs"), format!("it has ended ({exit})"), "look at what ends it: see its standard error");
+            let finding =
+                Finding::new("exit", format!("{name} still runs"), format!("it has ended ({exit})"), "look at what ends it: see its standard error");
             return Err(finding.with(self.error_lines(program)).into());
         }
         Ok(process::kill(process.pid, signal)?)
@@ -487,10 +488,10 @@ impl Session {
         if elapsed > self.limits.wall_seconds * 1000 / TICK as u64 {
             return Ok(Step::Halt(Halt::TimeUp));
         }
-        if elapsed % CPU_LOOK == 0 {
-            if let Some(finding) = self.busy_computing() {
-                return Ok(Step::Halt(Halt::Busy(finding)));
-            }
+        if elapsed.is_multiple_of(CPU_LOOK)
+            && let Some(finding) = self.busy_computing()
+        {
+            return Ok(Step::Halt(Halt::Busy(finding)));
         }
         let moved = self.pump()?;
         if moved || self.tracer.activity != self.seen_activity {
@@ -566,12 +567,18 @@ impl Session {
         match halt {
             Halt::Over => {
                 let ends: Vec<String> = (0..self.running.len()).map(Program).flat_map(|program| self.end_lines(program)).collect();
-                Finding::new("exit", goal, "all programs have ended", "look at where the program ends: see its standard error and its exit status").with(ends).into()
+                Finding::new("exit", goal, "all programs have ended", "look at where the program ends: see its standard error and its exit status")
+                    .with(ends)
+                    .into()
             }
             Halt::Deadlock(waiting) => {
                 let lines = self.tracer.describe(&waiting);
                 let one = waiting.len() == 1;
-                let observed = if one { "the only process left waits, and nothing can wake it" } else { "deadlock: all processes wait, and nothing can wake them" };
+                let observed = if one {
+                    "the only process left waits, and nothing can wake it"
+                } else {
+                    "deadlock: all processes wait, and nothing can wake them"
+                };
                 let next = next_step_for(&waiting);
                 Finding::new("deadlock", goal, observed, next).with(lines).into()
             }
@@ -582,7 +589,9 @@ impl Session {
             Halt::TimeUp => {
                 let lines = self.waiting_lines();
                 let observed = format!("nothing came of it in {} seconds, and the processes neither end nor wait for ever", self.limits.wall_seconds);
-                Finding::new("time", goal, observed, "look for a loop that sleeps and asks again, or for a time limit that is far too long").with(lines).into()
+                Finding::new("time", goal, observed, "look for a loop that sleeps and asks again, or for a time limit that is far too long")
+                    .with(lines)
+                    .into()
             }
         }
     }
@@ -623,7 +632,9 @@ fn next_step_for(waiting: &[Waiting]) -> String {
         "see who has to send or receive next; mq_overview(7)"
     } else if has(Call::Sigsuspend) || has(Call::Pause) {
         "a signal that comes between the test and the wait is lost: block it first, then wait with sigsuspend; sigsuspend(2)"
-    } else if calls.iter().any(|call| matches!(call, Call::Other(_))) && waiting.iter().any(|one| one.call.is_some_and(|(number, _)| name_of(number) == "futex")) {
+    } else if calls.iter().any(|call| matches!(call, Call::Other(_)))
+        && waiting.iter().any(|one| one.call.is_some_and(|(number, _)| name_of(number) == "futex"))
+    {
         "see who must release the lock or post the semaphore; futex(7)"
     } else {
         "see which process should go on first, and what it waits for"

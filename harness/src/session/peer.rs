@@ -98,7 +98,12 @@ impl Session {
         let goal = "the program listens on the port that it printed";
         let refused = |error: &io::Error| {
             let observed = format!("connecting to it failed: {}", error.kind());
-            Unpassed::from(Finding::new("connection", goal, observed, "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)"))
+            Unpassed::from(Finding::new(
+                "connection",
+                goal,
+                observed,
+                "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)",
+            ))
         };
         let connected = socket::connect(socket.as_fd(), Ipv4Addr::LOCALHOST, port);
         if matches!(&connected, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
@@ -154,7 +159,9 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
                 Err(error) => Ok(Some(Err(error))),
             })?;
-            sent += result.map_err(|error| Finding::new("connection", goal, format!("sending failed: {}", error.kind()), "see who closes the connection, and when; close(2)"))?;
+            sent += result.map_err(|error| {
+                Finding::new("connection", goal, format!("sending failed: {}", error.kind()), "see who closes the connection, and when; close(2)")
+            })?;
         }
         Ok(())
     }
@@ -170,7 +177,13 @@ impl Session {
                 Ok(length) => sent += length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
-                    return Err(Finding::new("connection", "the connection stays open", format!("sending failed: {}", error.kind()), "see who closes the connection, and when; close(2)").into());
+                    return Err(Finding::new(
+                        "connection",
+                        "the connection stays open",
+                        format!("sending failed: {}", error.kind()),
+                        "see who closes the connection, and when; close(2)",
+                    )
+                    .into());
                 }
             }
         }
@@ -219,9 +232,13 @@ impl Session {
     pub fn queue(&mut self, name: &str) -> Result<Queue, Unpassed> {
         match ipc::queue_open(&queue_name(name)?) {
             Ok(queue) => Ok(Queue(queue)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Finding::new("queue", format!("the queue {name} is there"), "there is no such queue", "make it with mq_open and O_CREAT; mq_open(3)").into())
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Finding::new(
+                "queue",
+                format!("the queue {name} is there"),
+                "there is no such queue",
+                "make it with mq_open and O_CREAT; mq_open(3)",
+            )
+            .into()),
             Err(error) => Err(named("mq_open", &error).into()),
         }
     }

@@ -37,7 +37,9 @@ pub fn at_exit(pid: Pid, call: Call, arguments: &[u64; 6], number: u64, result: 
         return before;
     }
     match call {
-        Call::Read | Call::Write | Call::Recv | Call::Send if matches!(name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom") => {
+        Call::Read | Call::Write | Call::Recv | Call::Send
+            if matches!(name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom") =>
+        {
             data(pid, arguments[1], result)
         }
         Call::MqReceive => data(pid, arguments[1], result),

@@ -145,10 +145,13 @@ impl std::fmt::Display for Exit {
 #[must_use]
 pub fn signal_name(signal: i32) -> String {
     let names = [
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP",
-        "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT",
+        "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
     ];
-    usize::try_from(signal - 1).ok().and_then(|index| names.get(index)).map_or_else(|| format!("SIGRTMIN+{}", signal - 34), |name| format!("SIG{name}"))
+    usize::try_from(signal - 1)
+        .ok()
+        .and_then(|index| names.get(index))
+        .map_or_else(|| format!("SIGRTMIN+{}", signal - 34), |name| format!("SIG{name}"))
 }
 
 /// A process of a run.

@@ -323,10 +323,10 @@ impl Tracer {
         self.now();
         // A thread that executes takes over the leader's id, and all other threads are gone.
         let former = Pid::try_from(ptrace::event_message(pid)?).unwrap_or(pid);
-        if former != pid {
-            if let Some(task) = self.tasks.remove(&former) {
-                self.tasks.insert(pid, task);
-            }
+        if former != pid
+            && let Some(task) = self.tasks.remove(&former)
+        {
+            self.tasks.insert(pid, task);
         }
         let id = self.tasks[&pid].process;
         self.tasks.retain(|other, task| task.process != id || *other == pid);
@@ -538,10 +538,11 @@ impl Tracer {
                 }
             }
             Call::MqOpen => {
-                if let (Ok((identity, _)), Some(name)) = (self.proc.identity(pid, result as i32), self.events[index].path().map(str::to_owned)) {
-                    if self.objects.find(identity).is_none() {
-                        self.objects.add(identity, Kind::Queue, format!("queue {name}"));
-                    }
+                if let Ok((identity, _)) = self.proc.identity(pid, result as i32)
+                    && let Some(name) = self.events[index].path().map(str::to_owned)
+                    && self.objects.find(identity).is_none()
+                {
+                    self.objects.add(identity, Kind::Queue, format!("queue {name}"));
                 }
             }
             Call::Setsockopt if arguments[1] as i32 == libc::SOL_SOCKET && matches!(arguments[2] as i32, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
@@ -645,13 +646,18 @@ impl Tracer {
             Some(place) if same_name.len() > 1 => format!("{program} {}", place + 1),
             _ => program.clone(),
         };
-        let siblings: Vec<ProcessId> = self.processes.iter().filter(|other| other.parent == process.parent && other.program == process.program).map(|other| other.id).collect();
+        let siblings: Vec<ProcessId> =
+            self.processes.iter().filter(|other| other.parent == process.parent && other.program == process.program).map(|other| other.id).collect();
         let number = siblings.iter().position(|sibling| *sibling == id).map_or(1, |place| place + 1);
         match process.parent {
             None if alone && self.processes.len() > 1 => "the parent".into(),
             None => program,
             Some(parent) if alone && self.process(parent).parent.is_none() => {
-                if siblings.len() == 1 { "the child".into() } else { format!("child {number}") }
+                if siblings.len() == 1 {
+                    "the child".into()
+                } else {
+                    format!("child {number}")
+                }
             }
             Some(parent) if siblings.len() == 1 => format!("the child of {}", self.name(parent)),
             Some(parent) => format!("child {number} of {}", self.name(parent)),
@@ -661,7 +667,9 @@ impl Tracer {
 
 /// Whether a path is the run's own: below its working directory, not the system's.
 fn is_path_of_the_run(event: &Event) -> bool {
-    event.path().is_some_and(|path| !["/usr", "/lib", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/bin"].iter().any(|system| path.starts_with(system)))
+    event.path().is_some_and(|path| {
+        !["/usr", "/lib", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/bin"].iter().any(|system| path.starts_with(system))
+    })
 }
 
 /// Whether the call's third argument is the number of bytes to move.

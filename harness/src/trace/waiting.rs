@@ -96,15 +96,23 @@ impl Tracer {
         if call.takes_descriptor() {
             let descriptor = arguments[0] as i32;
             if let Some(object) = self.object_of(waiting.pid, descriptor) {
-                return format!("{name} waits in {word} on descriptor {descriptor}, {}{}", self.objects.get(object).name, self.other_end(call, object));
+                return format!(
+                    "{name} waits in {word} on descriptor {descriptor}, {}{}",
+                    self.objects.get(object).name,
+                    self.other_end(call, object)
+                );
             }
             return format!("{name} waits in {word} on descriptor {descriptor}");
         }
         match call {
             Call::Open => format!("{name} waits in open of {} until another process opens its other end", self.pending_path(waiting.pid)),
             Call::Wait => {
-                let alive: Vec<ProcessId> =
-                    self.processes.iter().filter(|child| child.parent == Some(waiting.process) && child.exit.is_none()).map(|child| child.id).collect();
+                let alive: Vec<ProcessId> = self
+                    .processes
+                    .iter()
+                    .filter(|child| child.parent == Some(waiting.process) && child.exit.is_none())
+                    .map(|child| child.id)
+                    .collect();
                 let names: Vec<String> = alive.into_iter().map(|child| self.name(child)).collect();
                 if names.is_empty() { format!("{name} waits in wait") } else { format!("{name} waits in wait for {}", names.join(" and ")) }
             }
@@ -155,6 +163,10 @@ impl Tracer {
                 of_it.map(|held| format!("{} as descriptor {}", self.name(process.id), held.number)).collect::<Vec<_>>()
             })
             .collect();
-        if holders.is_empty() { format!("; no process of the run holds its {end} end") } else { format!("; its {end} end is held by {}", holders.join(" and ")) }
+        if holders.is_empty() {
+            format!("; no process of the run holds its {end} end")
+        } else {
+            format!("; its {end} end is held by {}", holders.join(" and "))
+        }
     }
 }
