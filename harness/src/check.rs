@@ -25,6 +25,7 @@ mod session;
 
 use std::process::ExitCode;
 
+pub(crate) use in_process::last_panic;
 pub use programs::Programs;
 
 use crate::lab::Lab;

@@ -3,10 +3,13 @@
 //! In namespaces of its own everything that a run finds there is the run's. Without them only what appeared during the run counts.
 
 use std::collections::BTreeSet;
+use std::ffi::CString;
 use std::fs;
+use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use crate::kernel::ipc;
 use crate::procfs::Proc;
 
 /// Something that outlives the processes that made it.
@@ -61,6 +64,26 @@ pub fn present(proc: &Proc, directory: &Path) -> BTreeSet<Leftover> {
     found.extend(names(Path::new("/dev/shm")).map(Leftover::SharedMemory));
     files(directory, directory, &mut found);
     found
+}
+
+/// Removes what a run left behind where no namespace takes it away.
+///
+/// # Errors
+/// What cannot be removed, for another reason than that it is gone.
+pub fn remove(left: &Leftover, directory: &Path) -> io::Result<()> {
+    let removed = match left {
+        Leftover::Segment(id) => ipc::remove_system_v("shm", *id),
+        Leftover::SemaphoreSet(id) => ipc::remove_system_v("sem", *id),
+        Leftover::MessageQueue(id) => ipc::remove_system_v("msg", *id),
+        Leftover::Queue(name) => ipc::queue_unlink(&CString::new(name.as_str())?),
+        Leftover::SharedMemory(name) => fs::remove_file(Path::new("/dev/shm").join(name)),
+        Leftover::Fifo(path) | Leftover::Socket(path) | Leftover::File(path) => fs::remove_file(directory.join(path)),
+    };
+    match removed {
+        // Gone already, or another user's: not this run's.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::EINVAL | libc::EIDRM | libc::EPERM | libc::EACCES)) => Ok(()),
+        removed => removed,
+    }
 }
 
 fn names(directory: &Path) -> impl Iterator<Item = String> {

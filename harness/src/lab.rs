@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::Programs;
+use crate::check::{Programs, last_panic};
 use crate::kernel::{descriptor, process};
 use crate::manifest::{Limits, Manifest};
 use crate::random::Random;
@@ -142,7 +142,7 @@ fn supervise(programs: &[(String, PathBuf)], limits: Limits, refused: Option<Str
         Err(NotEntered::Failed(error)) => return Report::Verdict(Err(error.into())),
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| drive(&mut session)));
-    let verdict = outcome.unwrap_or_else(|panic| Err(Unpassed::Broken(format!("the check panicked: {}", panic_text(&*panic)))));
+    let verdict = outcome.unwrap_or_else(|_| Err(Unpassed::Broken(last_panic().unwrap_or_else(|| "the check panicked".into()))));
     let taken_down = session.take_down().map_err(Unpassed::from);
     Report::Verdict(taken_down.and(verdict.map(|Passed(())| ())))
 }
@@ -162,9 +162,4 @@ fn wait_for_supervisor(supervisor: process::Pid) -> io::Result<()> {
     };
     process::tick_every(0)?;
     result
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
-    text.unwrap_or_else(|| "with a value that is no text".into())
 }

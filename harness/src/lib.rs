@@ -10,7 +10,7 @@ pub mod fault;
 pub mod finding;
 pub mod handout;
 pub mod ipc;
-pub mod kernel;
+mod kernel;
 pub mod lab;
 pub mod manifest;
 pub mod prelude;

@@ -69,7 +69,7 @@ fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64) -> 
 }
 
 /// The message and the place of the last panic in this process or in those that it was forked from.
-fn last_panic() -> Option<String> {
+pub(crate) fn last_panic() -> Option<String> {
     PANIC.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
 }
 

@@ -135,6 +135,17 @@ impl Session {
         if let Some(reaper) = self.sandbox.reaper {
             process::kill(reaper, libc::SIGKILL)?;
         }
+        self.await_all_ends()?;
+        if self.sandbox.tier == Tier::Confined {
+            // Without namespaces nothing takes these away with the run.
+            for left in self.leftovers() {
+                ipc::remove(&left, &self.sandbox.directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn await_all_ends(&self) -> io::Result<()> {
         loop {
             match process::wait(-1, true)? {
                 Waited::NoChild => return Ok(()),
@@ -396,7 +407,24 @@ impl Session {
     /// The objects that are there now and were not before the run.
     #[must_use]
     pub fn leftovers(&self) -> Vec<Leftover> {
-        ipc::present(&self.tracer.proc, &self.sandbox.directory).difference(&self.before).cloned().collect()
+        let now = ipc::present(&self.tracer.proc, &self.sandbox.directory);
+        let confined = self.sandbox.tier == Tier::Confined;
+        now.difference(&self.before).filter(|left| !confined || self.is_of_this_run(left)).cloned().collect()
+    }
+
+    /// Without namespaces others make objects too: only what a process of this run has got or opened is the run's.
+    fn is_of_this_run(&self, left: &Leftover) -> bool {
+        let got = |call: Call, id: i32| self.tracer.events.iter().any(|event| event.call == call && event.success() == u64::try_from(id).ok());
+        let named = |name: &str| self.tracer.events.iter().any(|event| event.path().is_some_and(|path| path.trim_start_matches("/dev/shm/") == name));
+        match left {
+            Leftover::Segment(id) => got(Call::Shmget, *id),
+            Leftover::SemaphoreSet(id) => got(Call::Semget, *id),
+            Leftover::MessageQueue(id) => got(Call::Msgget, *id),
+            // The kernel is given the name without its slash.
+            Leftover::Queue(name) => named(name.trim_start_matches('/')),
+            Leftover::SharedMemory(name) => named(name),
+            Leftover::Fifo(_) | Leftover::Socket(_) | Leftover::File(_) => true,
+        }
     }
 
     /// Files that the check itself makes do not count as left behind: call it once they are there.

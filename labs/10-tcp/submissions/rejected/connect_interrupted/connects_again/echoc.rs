@@ -1,5 +1,6 @@
-//! After EINTR connect is called again on the same socket. The first call goes on in the kernel, so the second one
-//! fails, with EALREADY or, if the connection stands by then, EISCONN.
+//! After EINTR connect is called again on the same socket. The first call goes on in the kernel, so by POSIX the
+//! second one fails, with EALREADY or, if the connection stands by then, EISCONN; that Linux lets it wait instead is
+//! a courtesy of Linux.
 
 use std::io;
 use std::process::exit;
