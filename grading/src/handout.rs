@@ -167,11 +167,12 @@ fn readme(labs: &[LabFolder]) -> String {
     text
 }
 
-/// Has cargo take out of `Cargo.lock` what only the instructor needs, which also proves that the workspace is one.
+/// Has cargo take out of `Cargo.lock` what only the instructor needs, which also proves that the workspace is one. Only the workspace's own packages are
+/// looked at: every other version stays as the course has it, and nothing is downloaded (`cargo metadata` would ask for other platforms' crates).
 fn prune_lock(workspace: &Path) -> Result<(), Failure> {
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(workspace)
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["update", "--workspace", "--offline", "--quiet"])
         .output()
         .map_err(|error| Failure::Broken(format!("start cargo: {error}")))?;
     if output.status.success() {

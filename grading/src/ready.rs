@@ -122,9 +122,13 @@ impl<'a> ReadyLab<'a> {
             Ok(records) => records,
             Err(_) => return self.check(programs, seed, &[]),
         };
-        let was_broken =
-            |record: &CheckRecord| record.verdict == Word::Broken || (record.verdict == Word::Skipped && !self.skip_is_explained(record, true));
-        let again: Vec<String> = records.iter().filter(|record| was_broken(record)).map(|record| record.check.clone()).collect();
+        // A check may have been skipped because of a broken one at some remove (`… was skipped`): all but those after a failure are done again.
+        let may_change = |record: &&CheckRecord| match record.verdict {
+            Word::Pass | Word::Fail => false,
+            Word::Broken => true,
+            Word::Skipped => !self.skip_is_explained(record, false),
+        };
+        let again: Vec<String> = records.iter().filter(may_change).map(|record| record.check.clone()).collect();
         if records.iter().any(|record| record.verdict == Word::Broken) {
             for second in self.check(programs, seed, &again.iter().map(|name| &**name).collect::<Vec<_>>())? {
                 if let Some(first) = records.iter_mut().find(|record| record.check == second.check) {

@@ -84,7 +84,7 @@ fn right_and_wrong_answers_get_their_points_and_messages() {
     assert_eq!((&ann["points"], &ann["max_points"], &ann["seed"], &ann["tier"]), (&6.into(), &6.into(), &7.into(), &"B".into()));
     assert_eq!(ann["outcome"]["status"], "built");
     let bob = batch.record("bob", "01-echo");
-    assert_eq!(verdicts(&bob), ["pass", "fail", "fail"]);
+    assert_eq!(verdicts(&bob), ["pass", "fail", "skipped"]);
     let check = &bob["checks"][1];
     assert_eq!((&check["name"], &check["points"], &check["max_points"]), (&"keeps_blanks".into(), &0.into(), &3.into()));
     assert_eq!(check["replay"], "cargo lab check echo keeps_blanks --seed 7");
@@ -252,7 +252,7 @@ fn what_is_broken_is_tried_once_more_and_then_needs_attention() {
     let (code, stdout, stderr) = grade(&course, &batch.submissions(), &batch.out(), &[]);
     assert_eq!(code, 3, "{stdout}{stderr}");
     assert_eq!((&batch.record("ann", "01-echo")["points"], &batch.record("once", "01-echo")["points"]), (&6.into(), &6.into()));
-    for (student, expected) in [("twice", ["broken", "skipped", "broken"]), ("dies", ["broken"; 3]), ("unseen", ["skipped"; 3])] {
+    for (student, expected) in [("twice", ["broken", "skipped", "skipped"]), ("dies", ["broken"; 3]), ("unseen", ["skipped"; 3])] {
         let record = batch.record(student, "01-echo");
         assert_eq!(verdicts(&record), expected);
         assert_eq!((&record["needs_attention"], &record["points"]), (&true.into(), &0.into()));

@@ -542,7 +542,7 @@ impl Tracer {
                     && let Some(name) = self.events[index].path().map(str::to_owned)
                     && self.objects.find(identity).is_none()
                 {
-                    self.objects.add(identity, Kind::Queue, format!("queue {name}"));
+                    self.objects.add(identity, Kind::Queue, format!("queue /{}", name.trim_start_matches('/')));
                 }
             }
             Call::Setsockopt if arguments[1] as i32 == libc::SOL_SOCKET && matches!(arguments[2] as i32, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {

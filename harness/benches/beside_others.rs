@@ -1,0 +1,135 @@
+//! What watching costs, beside tools that everybody knows: ratios on the same work, measured in turn in one run.
+//!
+//! `cargo bench -p harness --bench beside_others`. A tool that is not installed is named and left out.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use harness::check::Programs;
+use harness::lab::Lab;
+use harness::manifest::Manifest;
+use harness::verdict::{Unpassed, Verdict};
+
+/// Rounds, after one that is not counted.
+const ROUNDS: usize = 9;
+
+fn main() {
+    let lab = Path::new(env!("CARGO_BIN_EXE_lab"));
+    trace_overhead(lab);
+    sandbox_start();
+    hang_to_verdict();
+}
+
+/// The median time of each contender; they take turns, so that a machine that gets slower does so for all.
+fn in_turn(contenders: &mut [(&str, Box<dyn FnMut()>)]) -> Vec<Duration> {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); contenders.len()];
+    for round in 0..=ROUNDS {
+        for (index, (_, work)) in contenders.iter_mut().enumerate() {
+            let start = Instant::now();
+            work();
+            if round > 0 {
+                times[index].push(start.elapsed());
+            }
+        }
+    }
+    let medians: Vec<Duration> = times
+        .into_iter()
+        .map(|mut times| {
+            times.sort();
+            times[times.len() / 2]
+        })
+        .collect();
+    for ((name, _), median) in contenders.iter().zip(&medians) {
+        println!("  {name:<58} {:>9.2} ms", median.as_secs_f64() * 1e3);
+    }
+    medians
+}
+
+fn installed(program: &str, package: &str) -> bool {
+    let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(program).is_file());
+    if !found {
+        println!("  left out: {program} is not installed (package {package})");
+    }
+    found
+}
+
+fn quiet(program: &Path, arguments: &[&str]) -> impl FnMut() + use<> {
+    let (program, arguments) = (program.to_path_buf(), arguments.iter().map(ToString::to_string).collect::<Vec<_>>());
+    move || {
+        let status = Command::new(&program).args(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(status.is_ok_and(|status| status.success()), "{} failed", program.display());
+    }
+}
+
+/// 200,000 reads and writes of one byte, all traced: dd, by the harness and by strace, both on one CPU.
+fn trace_overhead(lab: &Path) {
+    println!("trace overhead: dd with 200,000 one-byte reads and writes, pinned");
+    if !installed("strace", "strace") || !installed("taskset", "util-linux") {
+        return;
+    }
+    let work = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=100000"];
+    let pinned = |arguments: &[&str]| Box::new(quiet(Path::new("taskset"), &[&["-c", "0"], arguments, &work].concat())) as Box<dyn FnMut()>;
+    let lab = lab.to_string_lossy();
+    let medians = in_turn(&mut [
+        ("untraced", pinned(&[])),
+        ("lab trace --calls read,write", pinned(&[&lab, "trace", "--calls", "read,write", "--output", "/dev/null", "--"])),
+        ("strace -f --seccomp-bpf -e trace=read,write", pinned(&["strace", "-f", "--seccomp-bpf", "-e", "trace=read,write", "-o", "/dev/null"])),
+    ]);
+    println!("  harness / strace: {:.2} (goal: below 0.8)\n", medians[1].as_secs_f64() / medians[2].as_secs_f64());
+}
+
+/// A lab whose programs are these of the system.
+fn lab_of(programs: &[&str]) -> Lab {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("beside_others");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    let mut manifest = "title = \"b\"\nsummary = \"b\"\nlevel = 1\ncalls = []\ncheck = []\n".to_owned();
+    for program in programs {
+        let original =
+            ["/usr/bin", "/bin"].iter().map(|place| Path::new(place).join(program)).find(|path| path.is_file()).expect("a program of coreutils");
+        let _ = std::fs::copy(original, folder.join(program)).expect("the program can be copied");
+        manifest.push_str(&format!("[[program]]\nname = \"{program}\"\nsource = \"s\"\nusage = \"u\"\n"));
+    }
+    Lab::new(Manifest::parse(&manifest, Path::new("bench")).expect("a manifest"), Programs::new(Some(folder), "bench"), 1, "bench")
+}
+
+/// /bin/true in a fresh sandbox, traced and judged, beside bubblewrap without either.
+fn sandbox_start() {
+    println!("start of a sandboxed run of true");
+    if !installed("bwrap", "bubblewrap") {
+        return;
+    }
+    let lab = lab_of(&["true"]);
+    let run = move || lab.run("true").exits(0).verdict().map(drop).expect("true exits 0");
+    let medians = in_turn(&mut [
+        ("fork and exec", Box::new(quiet(Path::new("true"), &[]))),
+        ("a session: six namespaces, private mounts, traced, judged", Box::new(run)),
+        (
+            "bwrap --unshare-all",
+            Box::new(quiet(
+                Path::new("bwrap"),
+                &["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "true"],
+            )),
+        ),
+    ]);
+    println!("  harness / bwrap: {:.2} (goal: at most 0.5)\n", medians[1].as_secs_f64() / medians[2].as_secs_f64());
+}
+
+/// From the start of a program that hangs to the finding, beside the same program when it does not hang.
+fn hang_to_verdict() {
+    println!("from a hang to its verdict: a shell that opens a FIFO nobody writes");
+    let lab = lab_of(&["true", "dash"]);
+    let hang: fn(&Lab) -> Verdict = |lab| lab.run("dash").arg("-c").arg("mkfifo f; read line < f").exits(0).verdict();
+    let ends: fn(&Lab) -> Verdict = |lab| lab.run("dash").arg("-c").arg("mkfifo f; true").exits(0).verdict();
+    let lab = std::rc::Rc::new(lab);
+    let other = std::rc::Rc::clone(&lab);
+    let medians = in_turn(&mut [
+        ("dash -c 'mkfifo f; true': pass", Box::new(move || assert!(ends(&lab).is_ok()))),
+        (
+            "dash -c 'mkfifo f; read line < f': deadlock",
+            Box::new(move || assert!(matches!(hang(&other), Err(Unpassed::Fail(finding)) if finding.kind == "deadlock"))),
+        ),
+    ]);
+    let extra = medians[1].saturating_sub(medians[0]);
+    println!("  a hang costs {:.1} ms more than an end (goal: under 100 ms)", extra.as_secs_f64() * 1e3);
+}
