@@ -117,6 +117,10 @@ impl Lab {
             let mut text = String::new();
             io::Read::read_to_string(&mut std::fs::File::from(answer), &mut text)?;
             match serde_json::from_str(&text) {
+                Ok(Report::Verdict(Err(Unpassed::Fail(mut finding)))) => {
+                    finding.read_source();
+                    return Err(Unpassed::Fail(finding));
+                }
                 Ok(Report::Verdict(verdict)) => return verdict.map(Passed),
                 Ok(Report::Refused(reason)) => self.refused.replace(Some(reason)),
                 Err(_) => return Err(Unpassed::Broken("the supervisor of the run ended without a verdict".into())),
@@ -143,6 +147,13 @@ fn supervise(programs: &[(String, PathBuf)], limits: Limits, refused: Option<Str
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| drive(&mut session)));
     let verdict = outcome.unwrap_or_else(|_| Err(Unpassed::Broken(last_panic().unwrap_or_else(|| "the check panicked".into()))));
+    let verdict = verdict.map_err(|unpassed| match unpassed {
+        Unpassed::Fail(mut finding) => {
+            session.add_faults(&mut finding);
+            Unpassed::Fail(finding)
+        }
+        other => other,
+    });
     let taken_down = session.take_down().map_err(Unpassed::from);
     Report::Verdict(taken_down.and(verdict.map(|Passed(())| ())))
 }

@@ -20,5 +20,6 @@ pub mod record;
 pub mod run;
 pub mod sandbox;
 pub mod session;
+pub mod source;
 pub mod trace;
 pub mod verdict;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, drawing};
 use crate::verdict::Word;
 
 /// What came out of one check.
@@ -49,6 +49,8 @@ impl CheckRecord {
             for evidence in &finding.evidence {
                 line("", evidence);
             }
+            text.push_str(&drawing::draw(finding, false));
+            let mut line = |label: &str, value: &str| text.push_str(&format!("{label:<9} {value}\n"));
             line("next:", &finding.next);
             line("replay:", &self.replay);
         } else if let Some(reason) = &self.reason {

@@ -225,13 +225,16 @@ pub fn reaps_its_children(session: &mut Session, program: Program) -> Result<(),
     let unreaped: Vec<(ProcessId, ProcessId)> =
         session.processes_of(program).flat_map(|process| process.unreaped.iter().map(move |child| (process.id, *child))).collect();
     let Some((parent, child)) = unreaped.first().copied() else { return Ok(()) };
+    let born_at = session.processes()[child.0].born_at;
     let (parent, child) = (session.name(parent), session.name(child));
+    let label = born_at.and_then(|event| session.label(event, format!("{child} is forked here; {parent} never waits for it")));
     Err(Finding::new(
         "zombie",
         "each process waits for its children before it ends",
         format!("{parent} ended without having waited for {child}"),
         "wait for each child, and look at its status: wait(2); a child that nobody waits for stays as a zombie",
     )
+    .at(label)
     .into())
 }
 
@@ -240,10 +243,12 @@ pub fn reaps_its_children(session: &mut Session, program: Program) -> Result<(),
 /// # Errors
 /// Fail, with what is left.
 pub fn leaves_nothing(session: &mut Session) -> Result<(), Unpassed> {
-    let left: Vec<String> = session.leftovers().iter().map(|left| format!("left behind: {left}")).collect();
-    if left.is_empty() {
+    let leftovers = session.leftovers();
+    if leftovers.is_empty() {
         return Ok(());
     }
+    let labels: Vec<_> = leftovers.iter().filter_map(|left| session.label_of_leftover(left)).collect();
+    let left = leftovers.iter().map(|left| format!("left behind: {left}"));
     Err(Finding::new(
         "left-behind",
         "nothing of the run is left behind",
@@ -251,6 +256,7 @@ pub fn leaves_nothing(session: &mut Session) -> Result<(), Unpassed> {
         "remove what the program made, on every way out: unlink(2), mq_unlink(3), shmctl(2) and semctl(2) with IPC_RMID",
     )
     .with(left)
+    .at(labels)
     .into())
 }
 
@@ -270,11 +276,14 @@ pub fn closes_unused_ends(session: &mut Session, program: Program) -> Result<(),
             *object == Some(table.object) && if gives { descriptor.access.reads() } else { descriptor.access.writes() }
         };
         if let Some((descriptor, _)) = table.descriptors.iter().find(unused) {
-            found = Some((session.name(table.process), session.object_name(event), descriptor.number, gives));
+            found = Some((table.event, table.object, table.process, descriptor.number, gives));
             break;
         }
     }
-    let Some((process, pipe, descriptor, gives)) = found else { return Ok(()) };
+    let Some((event, object, holder, descriptor, gives)) = found else { return Ok(()) };
+    let (process, pipe) = (session.name(holder), session.object_name(&session.events()[event]));
+    let transfer = session.label(event, format!("{process} transfers data here, and still holds descriptor {descriptor}"));
+    let labels = [transfer, session.label_of_origin(object), session.label_of_birth(holder)];
     let (does, end) = if gives { ("writes to", "read") } else { ("reads from", "write") };
     Err(Finding::new(
         "unused-end",
@@ -282,6 +291,7 @@ pub fn closes_unused_ends(session: &mut Session, program: Program) -> Result<(),
         format!("when {process} first {does} {pipe}, it still holds the pipe's {end} end as descriptor {descriptor}"),
         "close it in that process right after fork; pipe(7), pipe(2) EXAMPLES",
     )
+    .at(labels.into_iter().flatten())
     .into())
 }
 

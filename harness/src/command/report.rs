@@ -11,6 +11,7 @@ use super::check::LabResult;
 use super::layout::{BOLD, DIM, counted, hang, style_of};
 use super::tier;
 use crate::check::printable::escaped;
+use crate::finding::drawing;
 use crate::record::CheckRecord;
 use crate::verdict::Word;
 
@@ -77,13 +78,20 @@ fn explanation(out: &mut String, record: &CheckRecord, width: Option<usize>) {
         line("expected", &finding.expected);
         line("observed", &finding.observed);
         line("evidence", &finding.evidence.join("\n"));
+        out.push_str(&indented(&drawing::draw(finding, true)));
+        let mut line = |label: &str, text: &str| hang(out, &format!("  {label}"), DIM, INDENT, text, width.filter(|_| label == "next"));
         line("next", &finding.next);
         line("hint", &format!("cargo lab hint {} {}", record.lab, record.check));
     } else {
         line("reason", record.reason.as_deref().unwrap_or("none was given"));
         line("next", "the fault is not your program's: run it again, and if it stays, show this message to your instructor");
     }
-    line("replay", &record.replay);
+    hang(out, "  replay", DIM, INDENT, &record.replay, None);
+}
+
+/// A drawing, a little to the right.
+fn indented(drawing: &str) -> String {
+    drawing.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 fn totals(records: &[CheckRecord]) -> (u32, u32, usize) {

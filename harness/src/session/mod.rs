@@ -7,6 +7,7 @@
 //! A tick interrupts the wait for tracees every millisecond; only at a tick on which nothing happened since the last one is anybody's rest looked at, and
 //! it counts only when two such ticks in a row find the same.
 
+mod evidence;
 pub mod peer;
 mod stream;
 
@@ -608,11 +609,12 @@ impl Session {
                     "deadlock: all processes wait, and nothing can wake them"
                 };
                 let next = next_step_for(&waiting);
-                Finding::new("deadlock", goal, observed, next).with(lines).into()
+                let labels = self.labels_of(&waiting);
+                Finding::new("deadlock", goal, observed, next).with(lines).at(labels).into()
             }
             Halt::Busy(mut finding) => {
                 finding.expected = format!("{goal}; {}", finding.expected);
-                finding.into()
+                finding.at(self.labels_of_last_calls()).into()
             }
             Halt::TimeUp => {
                 let lines = self.waiting_lines();

@@ -4,6 +4,7 @@ use super::object::ObjectId;
 use crate::call::Call;
 use crate::kernel::process::Pid;
 use crate::procfs::Descriptor;
+use crate::source::Mapping;
 
 /// A process of a run, by the order in which processes were made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +34,8 @@ pub struct Event {
     pub object: Option<ObjectId>,
     /// Whether a fault was carried out at it.
     pub injected: bool,
+    /// Which fault that was, by the order of arming.
+    pub(crate) injected_by: Option<usize>,
     /// What lies behind its pointers.
     pub detail: Detail,
 }
@@ -167,6 +170,8 @@ pub struct Process {
     pub program: usize,
     /// The process that forked it; none for a program's first process.
     pub parent: Option<ProcessId>,
+    /// The call that forked it.
+    pub born_at: Option<usize>,
     /// Whether the program has been executed (before that it is the harness's own code).
     pub executed: bool,
     /// How it ended.
@@ -177,6 +182,8 @@ pub struct Process {
     pub reaped: bool,
     /// Its children that were not waited for when it ended.
     pub unreaped: Vec<ProcessId>,
+    /// Its executable mappings when it ended.
+    pub(crate) maps_at_end: Vec<Mapping>,
     /// Its descriptors when it ended.
     pub descriptors_at_end: Vec<Descriptor>,
 }

@@ -22,8 +22,12 @@ use crate::kernel::arch::{AUDIT_ARCH, Registers};
 use crate::kernel::process::{self, Change, Pid};
 use crate::kernel::ptrace::{self, CallStop, Resume};
 use crate::procfs::{Descriptor, Proc};
+use crate::source::{self, Locator, Mapping, Place, Snapshot};
 use event::{Detail, Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
 use object::{Kind, ObjectId, Objects};
+
+/// Most calls of a run whose place in the source can be told.
+const MOST_SNAPSHOTS: usize = 4096;
 
 /// A task (thread) that is traced.
 struct Task {
@@ -93,6 +97,8 @@ pub struct Tracer {
     pub output_waits: bool,
     /// Told of every finished call.
     pub on_event: Option<OnEvent>,
+    snapshots: HashMap<usize, Snapshot>,
+    locator: Locator,
     tasks: HashMap<Pid, Task>,
     by_pid: HashMap<Pid, ProcessId>,
     early: HashSet<Pid>,
@@ -119,6 +125,8 @@ impl Tracer {
             fruitless: 0,
             output_waits: false,
             on_event: None,
+            snapshots: HashMap::new(),
+            locator: Locator::default(),
             tasks: HashMap::new(),
             by_pid: HashMap::new(),
             early: HashSet::new(),
@@ -149,11 +157,13 @@ impl Tracer {
             inner,
             program,
             parent,
+            born_at: None,
             executed: parent.is_some(),
             exit: None,
             ended: None,
             reaped: false,
             unreaped: Vec::new(),
+            maps_at_end: Vec::new(),
             descriptors_at_end: Vec::new(),
         });
         self.by_pid.insert(pid, id);
@@ -307,7 +317,10 @@ impl Tracer {
         let (process_pid, inner) = self.proc.process_of(child).unwrap_or((child, child));
         let process = if process_pid == child {
             let program = self.process(parent_id).program;
-            self.add_process(child, inner, program, Some(parent_id))
+            let born_at = self.tasks[&parent].pending.as_ref().map(|pending| pending.event);
+            let id = self.add_process(child, inner, program, Some(parent_id));
+            self.processes[id.0].born_at = born_at;
+            id
         } else {
             parent_id
         };
@@ -343,6 +356,7 @@ impl Tracer {
             self.processes[id.0].unreaped = self.children_not_waited_for(id);
             if self.options.decode {
                 self.processes[id.0].descriptors_at_end = self.proc.descriptors(pid).unwrap_or_default();
+                self.processes[id.0].maps_at_end = self.executable_mappings(pid);
             }
         }
         if let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) {
@@ -385,13 +399,16 @@ impl Tracer {
         let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
         let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
         let index = self.events.len();
-        let event = Event { entered, left: None, process, call, number, arguments, result: None, object, injected: false, detail };
+        let event = Event { entered, left: None, process, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
         self.events.push(event);
         if self.events.len() > self.options.most_events {
             self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
         }
         if let Some(object) = object {
             self.note_table(pid, index, call, object);
+        }
+        if decode && self.snapshots.len() < MOST_SNAPSHOTS {
+            self.snapshots.insert(index, snapshot(pid)?);
         }
         self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None }));
         if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
@@ -415,6 +432,7 @@ impl Tracer {
             }
             fired.fired += 1;
             self.events[index].injected = true;
+            self.events[index].injected_by = Some(number);
             let action = fault.action;
             let length = self.events[index].arguments[2];
             let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
@@ -522,14 +540,21 @@ impl Tracer {
         }
         match call {
             Call::Pipe => {
-                if let Detail::Pair(read, _) = self.events[index].detail {
-                    self.object_of(pid, read);
+                if let Detail::Pair(read, _) = self.events[index].detail
+                    && let Some(object) = self.object_of(pid, read)
+                {
+                    self.objects.note_origin(object, index);
                 }
             }
-            Call::Socket => self.add_socket(pid, result as i32, arguments[0], arguments[1]),
+            Call::Socket => {
+                self.add_socket(pid, result as i32, arguments[0], arguments[1]);
+                self.note_origin(pid, result, index);
+            }
+            Call::Open => self.note_origin_of_fifo(pid, result, index),
             Call::Accept => {
                 let kind = object.map_or(Kind::Socket, |object| self.objects.get(object).kind);
                 self.add_object(pid, result as i32, kind);
+                self.note_origin(pid, result, index);
             }
             Call::Socketpair => {
                 if let Detail::Pair(one, other) = self.events[index].detail {
@@ -542,7 +567,8 @@ impl Tracer {
                     && let Some(name) = self.events[index].path().map(str::to_owned)
                     && self.objects.find(identity).is_none()
                 {
-                    self.objects.add(identity, Kind::Queue, format!("queue /{}", name.trim_start_matches('/')));
+                    let object = self.objects.add(identity, Kind::Queue, format!("queue /{}", name.trim_start_matches('/')));
+                    self.objects.note_origin(object, index);
                 }
             }
             Call::Setsockopt if arguments[1] as i32 == libc::SOL_SOCKET && matches!(arguments[2] as i32, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
@@ -573,6 +599,19 @@ impl Tracer {
             if child.parent == Some(parent) && child.ended.is_some() && !child.reaped && self.proc.process_of(child.pid).is_err() {
                 self.processes[index].reaped = true;
             }
+        }
+    }
+
+    fn note_origin(&mut self, pid: Pid, descriptor: i64, event: usize) {
+        if let Some(object) = self.object_of(pid, descriptor as i32) {
+            self.objects.note_origin(object, event);
+        }
+    }
+
+    /// Files are many and of no interest; a FIFO is.
+    fn note_origin_of_fifo(&mut self, pid: Pid, descriptor: i64, event: usize) {
+        if is_path_of_the_run(&self.events[event]) && self.proc.identity(pid, descriptor as i32).is_ok_and(|(_, kind)| kind == libc::S_IFIFO) {
+            self.note_origin(pid, descriptor, event);
         }
     }
 
@@ -635,6 +674,21 @@ impl Tracer {
         }
     }
 
+    fn executable_mappings(&self, pid: Pid) -> Vec<Mapping> {
+        source::mappings(&self.proc.file(&format!("{pid}/maps")).unwrap_or_default())
+    }
+
+    /// The line of the program's own source that made a call; `None` without debug information.
+    pub fn place_of(&mut self, event: usize) -> Option<Place> {
+        let snapshot = self.snapshots.get(&event)?;
+        let process = self.process(self.events[event].process);
+        let maps = if process.exit.is_none() { self.executable_mappings(process.pid) } else { process.maps_at_end.clone() };
+        // A process that was killed had no time to show its mappings; its relatives have the same.
+        let relatives = || self.processes.iter().filter(|other| other.program == process.program).map(|other| &other.maps_at_end);
+        let maps = if maps.is_empty() { relatives().find(|maps| !maps.is_empty()).cloned().unwrap_or_default() } else { maps };
+        self.locator.place(&maps, snapshot)
+    }
+
     /// What a process is called in messages.
     #[must_use]
     pub fn name(&self, id: ProcessId) -> String {
@@ -663,6 +717,15 @@ impl Tracer {
             Some(parent) => format!("child {number} of {}", self.name(parent)),
         }
     }
+}
+
+/// The registers and the top of the stack of a stopped task.
+fn snapshot(pid: Pid) -> io::Result<Snapshot> {
+    let [instruction, stack_pointer, frame_pointer] = Registers::get(pid)?.frame();
+    let mut stack = vec![0; source::MOST_STACK];
+    let length = ptrace::read_memory(pid, stack_pointer, &mut stack).unwrap_or(0);
+    stack.truncate(length);
+    Ok(Snapshot { instruction, stack_pointer, frame_pointer, stack })
 }
 
 /// Whether a path is the run's own: below its working directory, not the system's.

@@ -47,6 +47,8 @@ pub struct Object {
     pub kind: Kind,
     /// Its name in messages: `pipe A`, `FIFO seqd`, `queue /jobs`, `standard output`.
     pub name: String,
+    /// The event that made it or first opened it, where the trace saw that.
+    pub made_by: Option<usize>,
     /// Whether a receive or send time-out was set on it: waiting for it is then limited.
     pub has_time_limit: bool,
 }
@@ -69,7 +71,7 @@ impl Objects {
     /// Makes an object known (again: an inode's number may come back) under a name.
     pub fn add(&mut self, identity: Identity, kind: Kind, name: String) -> ObjectId {
         let id = self.all.len();
-        self.all.push(Object { kind, name, has_time_limit: false });
+        self.all.push(Object { kind, name, made_by: None, has_time_limit: false });
         self.known.insert(identity, id);
         id
     }
@@ -93,6 +95,11 @@ impl Objects {
     #[must_use]
     pub fn get(&self, id: ObjectId) -> &Object {
         &self.all[id]
+    }
+
+    /// Remembers the event that made an object, unless an earlier one is known.
+    pub fn note_origin(&mut self, id: ObjectId, event: usize) {
+        self.all[id].made_by.get_or_insert(event);
     }
 
     /// Remembers that waiting for this object is limited.

@@ -123,6 +123,12 @@ impl Tracer {
         }
     }
 
+    /// The event of the call that a task waits in.
+    #[must_use]
+    pub fn pending_event(&self, waiting: &Waiting) -> Option<usize> {
+        self.tasks.get(&waiting.pid).and_then(|task| task.pending.as_ref()).map(|pending| pending.event)
+    }
+
     fn pending_path(&self, pid: Pid) -> String {
         let event = self.tasks.get(&pid).and_then(|task| task.pending.as_ref()).and_then(|pending| self.events.get(pending.event));
         match event.map(|event| &event.detail) {

@@ -6,6 +6,7 @@ use std::mem::{MaybeUninit, size_of};
 
 use crate::kernel::checked;
 use crate::kernel::process::Pid;
+use crate::source::Snapshot;
 
 /// What seccomp and ptrace call this architecture; `AUDIT_ARCH_AARCH64` in `linux/audit.h`.
 pub const AUDIT_ARCH: u32 = 0xc000_00b7;
@@ -50,4 +51,16 @@ impl Registers {
     pub fn set_result(&mut self, result: i64) {
         self.0.regs[0] = result.cast_unsigned();
     }
+
+    /// The instruction pointer, the stack pointer and the frame pointer.
+    #[must_use]
+    pub fn frame(&self) -> [u64; 3] {
+        [self.0.pc, self.0.sp, self.0.regs[29]]
+    }
+}
+
+/// The registers of a snapshot as the unwinder takes them. The link register is not kept: libc's wrappers save it before the call, and the stack has it.
+#[must_use]
+pub fn unwind_registers(snapshot: &Snapshot) -> framehop::UnwindRegsNative {
+    framehop::UnwindRegsNative::new(0, snapshot.stack_pointer, snapshot.frame_pointer)
 }

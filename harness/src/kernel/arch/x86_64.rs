@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 
 use crate::kernel::checked;
 use crate::kernel::process::Pid;
+use crate::source::Snapshot;
 
 /// What seccomp and ptrace call this architecture; `AUDIT_ARCH_X86_64` in `linux/audit.h`.
 pub const AUDIT_ARCH: u32 = 0xc000_003e;
@@ -47,4 +48,16 @@ impl Registers {
     pub fn set_result(&mut self, result: i64) {
         self.0.rax = result.cast_unsigned();
     }
+
+    /// The instruction pointer, the stack pointer and the frame pointer.
+    #[must_use]
+    pub fn frame(&self) -> [u64; 3] {
+        [self.0.rip, self.0.rsp, self.0.rbp]
+    }
+}
+
+/// The registers of a snapshot as the unwinder takes them.
+#[must_use]
+pub fn unwind_registers(snapshot: &Snapshot) -> framehop::UnwindRegsNative {
+    framehop::UnwindRegsNative::new(snapshot.instruction, snapshot.stack_pointer, snapshot.frame_pointer)
 }
