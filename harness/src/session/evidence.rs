@@ -10,19 +10,25 @@ use crate::trace::object::{Kind, ObjectId};
 use crate::trace::waiting::Waiting;
 
 /// Most places that a finding names.
-const MOST_LABELS: usize = 6;
+const MOST_LABELS: usize = 8;
 
 impl Session {
     /// The place of a call in the program's source, with what happens there; `None` without debug information.
     pub fn label(&mut self, event: usize, what: impl Into<String>) -> Option<Label> {
-        let place = self.tracer.place_of(event)?;
+        let place = self.tracer.places_of(event).into_iter().next()?;
+        Some(Label { place, what: what.into(), text: String::new() })
+    }
+
+    /// The place from which the function was called that made the call, where that is in the program's source too.
+    fn label_of_caller(&mut self, event: usize, what: impl Into<String>) -> Option<Label> {
+        let place = self.tracer.places_of(event).into_iter().nth(1)?;
         Some(Label { place, what: what.into(), text: String::new() })
     }
 
     /// Where the processes wait, where the objects that they wait for were made, and where those who hold the other end came from.
     pub(super) fn labels_of(&mut self, waiting: &[Waiting]) -> Vec<Label> {
         let mut labels = Vec::new();
-        let mut objects = Vec::new();
+        let (mut callers, mut objects) = (Vec::new(), Vec::new());
         for one in waiting {
             let Some(event) = self.tracer.pending_event(one) else { continue };
             let name = self.tracer.name(one.process);
@@ -32,8 +38,10 @@ impl Session {
                 None => format!("{name} waits here"),
             };
             labels.extend(self.label(event, what));
+            callers.extend(self.label_of_caller(event, format!("{name} comes from here")));
             objects.extend(object);
         }
+        labels.append(&mut callers);
         for object in objects {
             labels.extend(self.label_of_origin(object));
         }

@@ -77,17 +77,18 @@ pub struct Locator {
 }
 
 impl Locator {
-    /// The innermost line of the program's own source that led to this snapshot; `None` without debug information.
-    pub fn place(&mut self, maps: &[Mapping], snapshot: &Snapshot) -> Option<Place> {
+    /// The lines of the program's own source that led to this snapshot, innermost first; empty without debug information.
+    pub fn places(&mut self, maps: &[Mapping], snapshot: &Snapshot) -> Vec<Place> {
         let modules = Rc::clone(self.modules.entry(maps.to_vec()).or_insert_with(|| Rc::new(Modules::load(maps))));
-        modules.addresses(snapshot).into_iter().find_map(|address| {
+        let mut place_at = |address: u64| {
             let (file, relative) = modules.find(address)?;
             if is_of_the_system(file) {
                 return None;
             }
             let table = self.tables.entry(file.clone()).or_insert_with(|| LineTable::load(file).map(Rc::new)).clone()?;
             table.own_place(relative)
-        })
+        };
+        modules.addresses(snapshot).into_iter().filter_map(&mut place_at).collect()
     }
 }
 

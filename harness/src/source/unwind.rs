@@ -4,13 +4,16 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use framehop::{CacheNative, ExplicitModuleSectionInfo, MayAllocateDuringUnwind, Module, Unwinder, UnwinderNative};
-use object::{Object, ObjectSection, ObjectSegment};
+use object::{Object, ObjectSection, ObjectSegment, SegmentFlags};
 
 use super::{Mapping, Snapshot};
 use crate::kernel::arch;
 
 /// Most frames that are looked at: the caller is near.
 const MOST_FRAMES: usize = 32;
+
+/// The unit that mappings are aligned to; a larger page of another machine is a multiple of it.
+const PAGE: u64 = 4096;
 
 /// The executables of a process, ready to unwind.
 pub struct Modules {
@@ -61,12 +64,12 @@ impl Modules {
 
 fn module(mapping: &Mapping, data: &[u8]) -> Option<(Module<Vec<u8>>, u64)> {
     let file = object::File::parse(data).ok()?;
-    let segment = file.segments().find(|segment| {
-        let (offset, size) = segment.file_range();
-        (offset..offset + size).contains(&mapping.offset) || offset == mapping.offset
-    })?;
+    // A mapping begins at the page in which its segment begins.
+    let page = |value: u64| value & !(PAGE - 1);
+    let executable = |flags: SegmentFlags| matches!(flags, SegmentFlags::Elf { p_flags } if p_flags & object::elf::PF_X != 0);
+    let segment = file.segments().find(|segment| executable(segment.flags()) && page(segment.file_range().0) == mapping.offset)?;
     // Where the file's address 0 is in the process.
-    let bias = mapping.start.wrapping_sub(segment.address() + (mapping.offset - segment.file_range().0));
+    let bias = mapping.start.wrapping_sub(page(segment.address()));
     let range = |name: &str| file.section_by_name(name).map(|section| section.address()..section.address() + section.size());
     let bytes = |name: &str| file.section_by_name(name).and_then(|section| section.data().ok().map(<[u8]>::to_vec));
     let sections = ExplicitModuleSectionInfo {

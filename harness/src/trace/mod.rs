@@ -678,15 +678,15 @@ impl Tracer {
         source::mappings(&self.proc.file(&format!("{pid}/maps")).unwrap_or_default())
     }
 
-    /// The line of the program's own source that made a call; `None` without debug information.
-    pub fn place_of(&mut self, event: usize) -> Option<Place> {
-        let snapshot = self.snapshots.get(&event)?;
+    /// The lines of the program's own source that led to a call, innermost first; empty without debug information.
+    pub fn places_of(&mut self, event: usize) -> Vec<Place> {
+        let Some(snapshot) = self.snapshots.get(&event) else { return Vec::new() };
         let process = self.process(self.events[event].process);
         let maps = if process.exit.is_none() { self.executable_mappings(process.pid) } else { process.maps_at_end.clone() };
         // A process that was killed had no time to show its mappings; its relatives have the same.
         let relatives = || self.processes.iter().filter(|other| other.program == process.program).map(|other| &other.maps_at_end);
         let maps = if maps.is_empty() { relatives().find(|maps| !maps.is_empty()).cloned().unwrap_or_default() } else { maps };
-        self.locator.place(&maps, snapshot)
+        self.locator.places(&maps, snapshot)
     }
 
     /// What a process is called in messages.
