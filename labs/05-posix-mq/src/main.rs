@@ -28,37 +28,18 @@ const USAGE: &str = "usage: jobq create [-m MAX] [-s SIZE] NAME | send [-p PRIO]
 
 /// What the command line asks for.
 enum Command {
-    Create {
-        max: Option<u32>,
-        size: Option<u32>,
-        name: CString,
-    },
-    Send {
-        priority: u32,
-        name: CString,
-        text: CString,
-    },
-    Recv {
-        timeout: Option<u32>,
-        name: CString,
-    },
-    Watch {
-        name: CString,
-    },
-    Rm {
-        name: CString,
-    },
+    Create { max: Option<u32>, size: Option<u32>, name: CString },
+    Send { priority: u32, name: CString, text: CString },
+    Recv { timeout: Option<u32>, name: CString },
+    Watch { name: CString },
+    Rm { name: CString },
 }
 
 fn main() {
     let args: Vec<OsString> = env::args_os().skip(1).collect();
     match parse(&args) {
         Some(Command::Create { max, size, name }) => create(&name, max, size),
-        Some(Command::Send {
-            priority,
-            name,
-            text,
-        }) => send(&name, priority, text.to_bytes()),
+        Some(Command::Send { priority, name, text }) => send(&name, priority, text.to_bytes()),
         Some(Command::Recv { timeout, name }) => recv(&name, timeout),
         Some(Command::Watch { name }) => watch(&name),
         Some(Command::Rm { name }) => rm(&name),
@@ -86,32 +67,16 @@ fn parse(args: &[OsString]) -> Option<Command> {
         let [option, value, tail @ ..] = rest else {
             return None;
         };
-        let letter = letters
-            .chars()
-            .find(|letter| **option == *format!("-{letter}"))?;
+        let letter = letters.chars().find(|letter| **option == *format!("-{letter}"))?;
         options.insert(letter, value.to_str()?.parse::<u32>().ok()?);
         rest = tail;
     }
-    let operands: Vec<CString> = rest
-        .iter()
-        .map(|arg| CString::new(arg.as_bytes()).expect("arguments hold no NUL"))
-        .collect();
+    let operands: Vec<CString> = rest.iter().map(|arg| CString::new(arg.as_bytes()).expect("arguments hold no NUL")).collect();
     let option = |letter| options.get(&letter).copied();
     match (verb, operands.as_slice()) {
-        ("create", [name]) => Some(Command::Create {
-            max: option('m'),
-            size: option('s'),
-            name: name.clone(),
-        }),
-        ("send", [name, text]) => Some(Command::Send {
-            priority: option('p').unwrap_or(0),
-            name: name.clone(),
-            text: text.clone(),
-        }),
-        ("recv", [name]) => Some(Command::Recv {
-            timeout: option('t'),
-            name: name.clone(),
-        }),
+        ("create", [name]) => Some(Command::Create { max: option('m'), size: option('s'), name: name.clone() }),
+        ("send", [name, text]) => Some(Command::Send { priority: option('p').unwrap_or(0), name: name.clone(), text: text.clone() }),
+        ("recv", [name]) => Some(Command::Recv { timeout: option('t'), name: name.clone() }),
         ("watch", [name]) => Some(Command::Watch { name: name.clone() }),
         ("rm", [name]) => Some(Command::Rm { name: name.clone() }),
         _ => None,
@@ -157,9 +122,7 @@ fn create(name: &CString, max: Option<u32>, size: Option<u32>) {
         attributes
     });
     // A null pointer leaves both attributes to the system.
-    let pointer = attributes
-        .as_ref()
-        .map_or(std::ptr::null(), std::ptr::from_ref);
+    let pointer = attributes.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     let flags = libc::O_RDWR | libc::O_CREAT | libc::O_EXCL;
     let mode: libc::c_uint = 0o600;
     // SAFETY: name ends in NUL; O_CREAT makes mq_open read two more arguments, and they have the types it reads:
@@ -175,11 +138,8 @@ fn system_default(attribute: &str) -> i64 {
     // STUB: todo!("read /proc/sys/fs/mqueue/{attribute}_default; only needed where one option of two is given")
     // BEGIN SOLUTION
     let read = |limit: &str| {
-        let text = std::fs::read_to_string(format!("/proc/sys/fs/mqueue/{attribute}_{limit}"))
-            .unwrap_or_else(|error| fail_with("open", &error));
-        text.trim()
-            .parse::<i64>()
-            .expect("the kernel writes a number")
+        let text = std::fs::read_to_string(format!("/proc/sys/fs/mqueue/{attribute}_{limit}")).unwrap_or_else(|error| fail_with("open", &error));
+        text.trim().parse::<i64>().expect("the kernel writes a number")
     };
     // As the kernel does for a null pointer: the default counts only as far as the ceiling allows.
     read("default").min(read("max"))
@@ -243,22 +203,13 @@ fn recv(name: &CString, timeout: Option<u32>) {
         let (call, length) = match &deadline {
             None => {
                 // SAFETY: buffer is writable for its whole length, and priority is a writable u32.
-                let n = unsafe {
-                    libc::mq_receive(
-                        queue,
-                        buffer.as_mut_ptr().cast(),
-                        buffer.len(),
-                        &mut priority,
-                    )
-                };
+                let n = unsafe { libc::mq_receive(queue, buffer.as_mut_ptr().cast(), buffer.len(), &mut priority) };
                 ("mq_receive", n)
             }
             Some(deadline) => {
                 let into = buffer.as_mut_ptr().cast();
                 // SAFETY: buffer is writable for its whole length, priority is a writable u32, deadline is valid.
-                let n = unsafe {
-                    libc::mq_timedreceive(queue, into, buffer.len(), &mut priority, deadline)
-                };
+                let n = unsafe { libc::mq_timedreceive(queue, into, buffer.len(), &mut priority, deadline) };
                 ("mq_timedreceive", n)
             }
         };
@@ -277,10 +228,7 @@ fn recv(name: &CString, timeout: Option<u32>) {
 fn deadline_after(milliseconds: u32) -> timespec {
     // STUB: todo!("clock_gettime; keep tv_nsec below one second")
     // BEGIN SOLUTION
-    let mut time = timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: time is a writable timespec.
     if unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut time) } == -1 {
         fail("clock_gettime");
@@ -359,14 +307,7 @@ fn drain(queue: mqd_t, buffer: &mut [u8]) {
     let mut priority = 0;
     loop {
         // SAFETY: buffer is writable for its whole length, and priority is a writable u32.
-        let length = unsafe {
-            libc::mq_receive(
-                queue,
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                &mut priority,
-            )
-        };
+        let length = unsafe { libc::mq_receive(queue, buffer.as_mut_ptr().cast(), buffer.len(), &mut priority) };
         if length >= 0 {
             print_message(priority, &buffer[..length as usize]);
             continue;
