@@ -24,16 +24,17 @@ harness::checks! {
 /// even if several of them reach the child in one read.
 fn words_arrive(lab: &Lab) -> Verdict {
     let words = lab.words(5..20);
-    child_prints(lab, &words, None)?;
-    // A child that reads as late as it can finds all the words in the pipe.
+    // Each write is read before the next one is made; then the other way round: everything is in the pipe before the first read.
+    let slow_writer = delay_at(Write).on(Kind::Pipe).by(Who::Parent).if_called();
+    child_prints(lab, &words, slow_writer)?;
     let slow_reader = delay_at(Read).on(Kind::Pipe).by(Who::Children);
-    child_prints(lab, &words, Some(slow_reader)).map_err(|unpassed| when(unpassed, "the child reads so late that several words come in one read"))
+    child_prints(lab, &words, slow_reader).map_err(|unpassed| when(unpassed, "the child reads so late that several words come in one read"))
 }
 
 /// When all words are sent, the parent closes its write end of the words pipe. The child reads until `read` returns 0, which tells it that there are no more
 /// words. Then both processes end by themselves, and the parent exits 0.
 fn reader_sees_eof(lab: &Lab) -> Verdict {
-    lab.run("pipe").args(lab.words(5..20)).expect(child_reads_to_end_of_file).exits(0).verdict()
+    settled(start(lab, &lab.words(5..20)).expect(child_reads_to_end_of_file).exits(0))
 }
 
 /// The child sends back through the count pipe how many bytes it has read from the words pipe, and the parent reads that number and prints it as `N bytes`.
@@ -41,37 +42,37 @@ fn reader_sees_eof(lab: &Lab) -> Verdict {
 fn count_comes_back(lab: &Lab) -> Verdict {
     let words = lab.words(5..20);
     let counted = || {
-        let run = lab.run("pipe").args(&words).expect(parent_prints_last).expect(prints_words_and_count(&words));
-        run.expect(parent_reads_the_count_before_it_prints).expect(parent_prints_one_line).exits(0)
+        let run = start(lab, &words).expect(parent_prints_last).exits(0).expect(prints_words_and_count(&words));
+        run.expect(parent_reads_the_count_before_it_prints).expect(parent_prints_one_line)
     };
-    counted().verdict()?;
-    counted().when("the child prints slowly").inject(delay_at(Write).on(Kind::Standard).by(Who::Children)).verdict()
+    let late_print = |who: Who| delay_at(Write).on(Kind::Standard).by(who);
+    counted().inject(late_print(Who::Parent)).verdict()?;
+    counted().when("the child prints slowly").inject(late_print(Who::Children)).verdict()
 }
 
 /// A word may be empty, begin with a dash, and hold spaces, tabs and characters of several bytes. It is printed byte for byte.
 fn any_word(lab: &Lab) -> Verdict {
-    whole(lab, &unusual_words(lab)).verdict()?;
-    whole(lab, &empty_words(1)).verdict()?;
-    whole(lab, &empty_words(2)).verdict()
+    each([unusual_words(lab), empty_words(1), empty_words(2)], |words| settled(whole(lab, &words)))
 }
 
 /// Words that are together longer than a pipe holds arrive as well: a few long ones, and thousands of short ones. The processes never wait for each other for
 /// ever.
 fn big_input(lab: &Lab) -> Verdict {
-    whole(lab, &long_words(lab)).when("there are a few long words").verdict()?;
-    whole(lab, &thousands_of_words(lab)).when("there are thousands of words").verdict()
+    settled(whole(lab, &long_words(lab)).when("there are a few long words"))?;
+    settled(whole(lab, &thousands_of_words(lab)).when("there are thousands of words"))
 }
 
 /// When a process makes its first read or write on a pipe, it has already closed the end of that pipe that it does not use.
 fn unused_ends_closed(lab: &Lab) -> Verdict {
-    lab.run("pipe").args(lab.words(5..20)).expect(closes_unused_ends).verdict()
+    settled(start(lab, &lab.words(5..20)).expect(closes_unused_ends))
 }
 
 /// If no call fails, the parent waits for its child, however long that takes, and without busy waiting. When the parent exits, the child has ended and no
 /// zombie is left.
 fn child_reaped(lab: &Lab) -> Verdict {
     let words = lab.words(5..20);
-    lab.run("pipe").args(&words).reaps_its_children().expect(child_ends_first).exits(0).verdict()?;
+    let late_wait = delay_at(Wait).by(Who::Parent).if_called();
+    start(lab, &words).inject(late_wait).reaps_its_children().expect(child_ends_first).exits(0).verdict()?;
     let verdict = lab.session(|session| {
         let end = session.arm(hold_at(ExitGroup).by(Who::Children));
         let pipe = session.program("pipe").args(&words).start()?;
@@ -116,13 +117,13 @@ fn partial_transfers(lab: &Lab) -> Verdict {
     let (mixed, long) = (mixed_words(lab), long_words(lab));
     // An answer that never asks for more than one byte, or never writes more than 4096, has nothing that could be cut.
     let reads = short(Read, 1).on(Kind::Pipe).every().if_called();
-    whole(lab, &mixed).when("each read on a pipe returns one byte").inject(reads).verdict()?;
+    settled(whole(lab, &mixed).when("each read on a pipe returns one byte").inject(reads))?;
     let taken = lab.number(1000..4097);
     let writes = short(Write, taken).on(Kind::Pipe).longer_than(4096).every().if_called();
-    whole(lab, &long).when(format!("a long write to a pipe takes {taken} bytes")).inject(writes).verdict()?;
+    settled(whole(lab, &long).when(format!("a long write to a pipe takes {taken} bytes")).inject(writes))?;
     let taken = lab.number(1..4);
     let prints = short(Write, taken).on(Kind::Standard).every().if_called();
-    whole(lab, &mixed).when(format!("a write to standard output takes at most {taken} of the bytes")).inject(prints).verdict()
+    settled(whole(lab, &mixed).when(format!("a write to standard output takes at most {taken} of the bytes")).inject(prints))
 }
 
 /// A `read`, `write` or `waitpid` that fails with EINTR is made again. The output and the exit status are the same as without the interruption.
@@ -130,11 +131,11 @@ fn interrupted_calls(lab: &Lab) -> Verdict {
     let words = lab.words(5..20);
     each(&INTERRUPTIBLE, |place| {
         let run = whole(lab, &words).when(format!("a signal interrupts {}", place.what));
-        run.inject(place.fails(libc::EINTR)).verdict()
+        settled(run.inject(place.fails(libc::EINTR)))
     })?;
     // Never all of them: a right program would call again for ever.
     let every_other = INTERRUPTIBLE.iter().map(|place| place.fails(libc::EINTR).alternately());
-    whole(lab, &words).when("a signal interrupts every other call").inject_all(every_other).verdict()
+    settled(whole(lab, &words).when("a signal interrupts every other call").inject_all(every_other))
 }
 
 /// If `pipe`, `fork`, `read`, `write` or `waitpid` fails for another reason, also a write to standard output, the process in which it fails prints
@@ -142,12 +143,12 @@ fn interrupted_calls(lab: &Lab) -> Verdict {
 fn errors_reported(lab: &Lab) -> Verdict {
     let words = lab.words(5..20);
     each(STARTING.iter().chain(&INTERRUPTIBLE), |place| {
-        let run = lab.run("pipe").args(&words).when(format!("{} fails with {}", place.what, errno_name(place.errno)));
-        run.inject(place.fails(place.errno)).expect(reports(place.names)).exits(1).verdict()
+        let run = start(lab, &words).when(format!("{} fails with {}", place.what, errno_name(place.errno)));
+        settled(run.inject(place.fails(place.errno)).expect(reports(place)).exits(1))
     })
 }
 
 /// Without a word, the program prints a line that begins with `usage: pipe` on standard error and nothing on standard output, starts no child, and exits 2.
 fn usage(lab: &Lab) -> Verdict {
-    lab.run("pipe").complains(&["usage: pipe"]).prints("").expect(starts_no_child).exits(2).verdict()
+    start(lab, &[]).complains(&["usage: pipe"]).prints("").expect(starts_no_child).exits(2).verdict()
 }

@@ -33,14 +33,14 @@ const WRITE: &[&str] = &["pipe: write:", "pipe: writev:"];
 const WAIT: &[&str] = &["pipe: waitpid:", "pipe: wait:", "pipe: wait4:", "pipe: waitid:"];
 
 /// Calls that no signal interrupts.
-pub const STARTING: [Place; 3] = [
+pub static STARTING: [Place; 3] = [
     Place { what: "the first pipe", call: Pipe, on: None, by: Who::Parent, nth: 1, errno: libc::EMFILE, names: PIPE },
     Place { what: "the second pipe", call: Pipe, on: None, by: Who::Parent, nth: 2, errno: libc::EMFILE, names: PIPE },
     Place { what: "fork", call: Fork, on: None, by: Who::Parent, nth: 1, errno: libc::EAGAIN, names: FORK },
 ];
 
 /// Calls that wait, and that a signal can interrupt.
-pub const INTERRUPTIBLE: [Place; 7] = [
+pub static INTERRUPTIBLE: [Place; 7] = [
     transfer("the parent's first write to the words pipe", Write, Kind::Pipe, Who::Parent, libc::EIO, WRITE),
     transfer("the child's first read from the words pipe", Read, Kind::Pipe, Who::Children, libc::EIO, READ),
     transfer("the child's first write to standard output", Write, Kind::Standard, Who::Children, libc::ENOSPC, WRITE),

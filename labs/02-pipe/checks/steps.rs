@@ -2,6 +2,8 @@
 
 use harness::prelude::*;
 
+use crate::places::Place;
+
 /// Result of looking at one thing in a run that is over.
 type Looked = Result<(), Unpassed>;
 
@@ -14,23 +16,33 @@ pub fn each<T>(cases: impl IntoIterator<Item = T>, run: impl Fn(T) -> Verdict) -
     verdict
 }
 
-/// A run in which everything has to come out right: the words, then the count, and exit status 0.
+/// A run of the program on these words. Messages do not speak of faults that only give it a certain order.
+pub fn start<'lab>(lab: &'lab Lab, words: &[String]) -> Run<'lab> {
+    lab.run("pipe").args(words).when("")
+}
+
+/// A run in which everything has to come out right: exit status 0, the words, and then the count.
 pub fn whole<'lab>(lab: &'lab Lab, words: &[String]) -> Run<'lab> {
-    lab.run("pipe").args(words).expect(prints_words_and_count(words)).exits(0)
+    start(lab, words).exits(0).expect(prints_words_and_count(words))
 }
 
 /// A run in which the child does not end well, and the parent says so.
 pub fn child_fails<'lab>(lab: &'lab Lab, words: &[String], how: &str) -> Run<'lab> {
-    lab.run("pipe").args(words).when(how).exits(1).expect(parent_complains)
+    start(lab, words).when(how).exits(1).expect(parent_complains)
+}
+
+/// Does the run with a child that begins to read when the parent has sent all that there is room for. Which of the two processes is the faster one is then
+/// no matter of luck, and a wrong program fails in the same way each time.
+pub fn settled(run: Run<'_>) -> Verdict {
+    // It comes after the run's other faults, which are for the same call perhaps: what is held meets no further fault.
+    run.inject(delay_at(Read).on(Kind::Pipe).by(Who::Children).nth(1).if_called()).verdict()
 }
 
 /// Fails unless the child prints exactly the words, read from a pipe. How the run ends is not looked at: a child that prints everything and then waits for
 /// ever has printed everything.
-pub fn child_prints(lab: &Lab, words: &[String], fault: Option<Fault>) -> Verdict {
+pub fn child_prints(lab: &Lab, words: &[String], order: Fault) -> Verdict {
     lab.session(|session| {
-        if let Some(fault) = fault {
-            session.arm(fault);
-        }
+        session.arm(order);
         let pipe = session.program("pipe").args(words).start()?;
         let ended = session.all_end();
         if let Err(broken @ Unpassed::Broken(_)) = ended {
@@ -120,7 +132,10 @@ pub fn prints_words_and_count(words: &[String]) -> impl Fn(&mut Session, Program
         }
         let expected = format!("{} after the words, since the child's reads on the words pipe returned {read} bytes in all", excerpt(&count, 0));
         let observed = format!("{} after the words", excerpt(last, 0));
-        let next = "add up what the child's reads return, marks and lengths included, and send the sum; read(2), RETURN VALUE";
+        let next = match last {
+            [] => "see which way the parent ends by without a count",
+            _ => "add up what the child's reads return, marks and lengths included, and send the sum; read(2), RETURN VALUE",
+        };
         Err(Finding::new("count", expected, observed, next).with(session.end_lines(program)).into())
     }
 }
@@ -194,12 +209,13 @@ fn parent_complains(session: &mut Session, program: Program) -> Looked {
 }
 
 /// Fails unless the process in which a call was made to fail has reported it and exited with status 1.
-pub fn reports(beginnings: &'static [&'static str]) -> impl Fn(&mut Session, Program) -> Looked {
+pub fn reports(place: &Place) -> impl Fn(&mut Session, Program) -> Looked {
     move |session, program| {
-        let Some(process) = session.events_of(program).find(|event| event.injected).map(|event| event.process) else {
+        let failed = |event: &&Event| event.injected && event.errno() == Some(place.errno);
+        let Some(process) = session.events_of(program).find(failed).map(|event| event.process) else {
             return Ok(()); // The session tells of a fault that met no call.
         };
-        says(session, process, beginnings)?;
+        says(session, process, place.names)?;
         match session.processes()[process.0].exit {
             Some(Exit::Status(1)) | None => Ok(()),
             Some(exit) => {
