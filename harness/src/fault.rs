@@ -74,7 +74,8 @@ impl Fault {
     }
 
     /// Only where the call's descriptor refers to an object of this kind. Without it, calls that take a descriptor match on every object between
-    /// processes (pipes, FIFOs, sockets, queues), but not on files and the standard streams.
+    /// processes (pipes, FIFOs, sockets, queues), but not on files and the standard streams. For open it is the kind of what the path names, so that
+    /// a path that names nothing yet does not match.
     #[must_use]
     pub fn on(mut self, kind: Kind) -> Self {
         self.on.get_or_insert_default().push(kind);

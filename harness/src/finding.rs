@@ -31,7 +31,14 @@ impl Finding {
     /// A finding of this kind.
     #[must_use]
     pub fn new(kind: &str, expected: impl Into<String>, observed: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), expected: expected.into(), observed: observed.into(), evidence: Vec::new(), labels: Vec::new(), next: next.into() }
+        Self {
+            kind: kind.to_owned(),
+            expected: expected.into(),
+            observed: observed.into(),
+            evidence: Vec::new(),
+            labels: Vec::new(),
+            next: next.into(),
+        }
     }
 
     /// Adds lines of evidence.

@@ -6,6 +6,7 @@ pub use crate::fault::{AsCalls, Fault, Fired, Who, delay_at, errno_name, fail, h
 pub use crate::finding::Finding;
 pub use crate::ipc::Leftover;
 pub use crate::lab::Lab;
+pub use crate::procfs::Access;
 pub use crate::run::{Run, bytes_moved, closes_unused_ends, complains, difference, excerpt, exits, leaves_nothing, prints, reaps_its_children, when};
 pub use crate::session::peer::{Connection, End, Listener, Queue};
 pub use crate::session::{Armed, Program, Session};

@@ -163,6 +163,16 @@ impl Proc {
         Ok((Identity { device: status.device, inode: status.inode }, status.kind()))
     }
 
+    /// The type of the file that a path names for a process; a relative path starts from `directory`, or from the working directory without one.
+    pub fn type_at(&self, process: Pid, directory: Option<i32>, path: &str) -> io::Result<u32> {
+        let start = match directory {
+            _ if path.starts_with('/') => "root".to_owned(),
+            Some(directory) => format!("fd/{directory}"),
+            None => "cwd".to_owned(),
+        };
+        Ok(descriptor::status_at(self.root.as_fd(), &format!("{process}/{start}/{path}"))?.kind())
+    }
+
     /// The path or name of what a descriptor refers to.
     pub fn link(&self, process: Pid, number: i32) -> io::Result<String> {
         Ok(descriptor::read_link_at(self.root.as_fd(), &format!("{process}/fd/{number}"))?.to_string_lossy().into_owned())

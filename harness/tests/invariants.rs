@@ -38,7 +38,8 @@ fn unsafe_stands_only_at_the_kernels_boundary() {
 
 #[test]
 fn no_lab_is_named_in_the_code_of_harness_and_grading() {
-    let folders: Vec<String> = fs::read_dir(root().join("labs")).into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let folders: Vec<String> =
+        fs::read_dir(root().join("labs")).into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     for path in ["harness/src", "grading/src"].iter().flat_map(|folder| sources(&root().join(folder))) {
         let text = fs::read_to_string(&path).expect("a source file");
         // Unit tests and comments may name labs as examples.

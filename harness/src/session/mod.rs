@@ -26,6 +26,7 @@ use crate::kernel::ptrace;
 use crate::kernel::seccomp::{Stops, filter};
 use crate::kernel::{self, descriptor};
 use crate::manifest::Limits;
+use crate::procfs::{Access, Descriptor};
 use crate::sandbox::{NotEntered, Sandbox, Tier};
 use crate::trace::event::{Event, Exit, Process, ProcessId, TableAtTransfer, signal_name};
 use crate::trace::object::Kind;
@@ -283,17 +284,30 @@ impl Session {
     /// # Errors
     /// Broken, if the trace is not whole.
     pub fn settle(&mut self) -> Result<(), Unpassed> {
+        self.come_to_rest("the processes come to rest", SETTLED_FRUITLESS)
+    }
+
+    /// Lets the run go on until all processes sleep, or have ended. What is held does not count.
+    ///
+    /// # Errors
+    /// Fail, if a process asks again and again instead.
+    pub fn all_sleep(&mut self) -> Result<(), Unpassed> {
+        self.come_to_rest("all processes sleep", u32::MAX)
+    }
+
+    /// Lets the run go on until nobody does anything, where so many calls that do nothing count as nothing.
+    fn come_to_rest(&mut self, goal: &str, fruitless: u32) -> Result<(), Unpassed> {
         self.quiet = None;
         self.tracer.fruitless = 0;
         loop {
             self.pump()?;
-            if self.tracer.fruitless > SETTLED_FRUITLESS {
+            if self.tracer.fruitless > fruitless {
                 return Ok(());
             }
             match self.step()? {
                 Step::Progress => {}
                 Step::Halt(Halt::Over | Halt::Deadlock(_)) => return Ok(()),
-                Step::Halt(halt) => return Err(self.explain("the processes come to rest", halt)),
+                Step::Halt(halt) => return Err(self.explain(goal, halt)),
                 Step::Quiet(ticks) if ticks > SETTLED_TICKS => return Ok(()),
                 Step::Quiet(_) => {}
             }
@@ -311,6 +325,9 @@ impl Session {
             let finding =
                 Finding::new("exit", format!("{name} still runs"), format!("it has ended ({exit})"), "look at what ends it: see its standard error");
             return Err(finding.with(self.error_lines(program)).into());
+        }
+        if signal == libc::SIGKILL {
+            return Ok(self.tracer.kill(process.id)?);
         }
         Ok(process::kill(process.pid, signal)?)
     }
@@ -403,6 +420,15 @@ impl Session {
             (number, object.kind, object.name.clone())
         };
         Ok(known.into_iter().map(describe).filter(|(_, kind, _)| *kind != Kind::Standard).collect())
+    }
+
+    /// How the program's live processes have the object of this name open now: one entry for each descriptor.
+    #[must_use]
+    pub fn access_to(&self, program: Program, object: &str) -> Vec<Access> {
+        let alive = self.processes_of(program).filter(|process| process.exit.is_none());
+        let held = alive.flat_map(|process| self.tracer.proc.descriptors(process.pid).unwrap_or_default());
+        let is_it = |held: &Descriptor| self.tracer.objects.find(held.identity).is_some_and(|found| self.tracer.objects.get(found).name == object);
+        held.filter(is_it).map(|held| held.access).collect()
     }
 
     /// The objects that are there now and were not before the run.

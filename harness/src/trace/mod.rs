@@ -221,6 +221,14 @@ impl Tracer {
         Ok(())
     }
 
+    /// Kills a process. Who is killed is held no more, so that nobody counts as at rest before the kernel has told of its end.
+    pub fn kill(&mut self, id: ProcessId) -> io::Result<()> {
+        process::kill(self.process(id).pid, libc::SIGKILL)?;
+        self.activity += 1;
+        self.tasks.values_mut().filter(|task| task.process == id).for_each(|task| task.state = State::Resumed);
+        Ok(())
+    }
+
     fn now(&mut self) -> Moment {
         self.clock += 1;
         self.activity += 1;
@@ -475,7 +483,7 @@ impl Tracer {
         let kind = event.object.map(|object| self.objects.get(object).kind);
         let object = match (&fault.on, kind) {
             (Some(kinds), Some(kind)) => kinds.contains(&kind),
-            (Some(_), None) => false,
+            (Some(kinds), None) => self.kind_to_open(process.pid, event).is_some_and(|kind| kinds.contains(&kind)),
             (None, Some(kind)) => kind.is_between_processes(),
             // The loader and the runtime open and read files of their own.
             (None, None) => !matches!(event.call, Call::Read | Call::Write) && (event.call != Call::Open || is_path_of_the_run(event)),
@@ -484,6 +492,16 @@ impl Tracer {
         // One vector or message cannot be shortened by shrinking a count.
         let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !has_plain_length(event.number) || event.arguments[2] <= bytes);
         who && program && argument && object && long_enough && can_shorten
+    }
+
+    /// The kind of what a call that is entered will open, if that exists.
+    fn kind_to_open(&self, pid: Pid, event: &Event) -> Option<Kind> {
+        if event.call != Call::Open {
+            return None;
+        }
+        let relative = matches!(crate::call::name_of(event.number).as_str(), "openat" | "openat2");
+        let directory = Some(event.arguments[0] as i32).filter(|directory| relative && *directory != libc::AT_FDCWD);
+        self.proc.type_at(pid, directory, event.path()?).ok().map(Kind::of_named)
     }
 
     fn call_left(&mut self, pid: Pid) -> io::Result<()> {
@@ -618,9 +636,13 @@ impl Tracer {
     fn count_fruitless(&mut self, index: usize) {
         let event = &self.events[index];
         let result = event.result.unwrap_or(0);
+        // Whether a wait that found something led to anything, or a file opened anew, is told by the calls after it.
+        if result >= 0 && matches!(event.call, Call::Open | Call::Close | Call::Fcntl) {
+            return;
+        }
         let empty = match event.call {
-            Call::Read | Call::Recv | Call::Poll | Call::Select | Call::EpollWait | Call::Wait => result == 0,
-            Call::Yield | Call::Getsockname | Call::MqAttributes | Call::Getsockopt => true,
+            Call::Read | Call::Recv | Call::Wait => result == 0,
+            Call::Poll | Call::Select | Call::EpollWait | Call::Yield | Call::Getsockname | Call::MqAttributes | Call::Getsockopt => true,
             Call::Semctl => matches!(event.arguments[2] as i32, libc::GETVAL | libc::IPC_STAT),
             Call::Sleep => true,
             _ => false,

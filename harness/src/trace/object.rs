@@ -30,6 +30,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The kind of what a path names, by its type of file (`S_IFIFO`, `S_IFREG` …).
+    #[must_use]
+    pub fn of_named(file_type: u32) -> Self {
+        match file_type {
+            libc::S_IFIFO => Self::Fifo,
+            libc::S_IFSOCK => Self::Unix,
+            _ => Self::File,
+        }
+    }
+
     /// Whether processes talk through it.
     #[must_use]
     pub fn is_between_processes(self) -> bool {
