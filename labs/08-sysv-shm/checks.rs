@@ -304,7 +304,7 @@ fn short_writes(lab: &Lab) -> Verdict {
     // Where a program moves less at a time anyway, nothing can be shortened.
     transfer_with(lab, &bytes, |side| match side {
         Side::Writer => Some(short(Read, 997).on(Kind::Standard).every().if_called()),
-        Side::Reader => Some(short(Write, most).on(Kind::Standard).where_argument(0, 1).every().if_called()),
+        Side::Reader => Some(short(Write, most).on(Kind::Standard).every().if_called()),
     })
 }
 
@@ -313,15 +313,14 @@ fn interrupted(lab: &Lab) -> Verdict {
     let bytes = text(lab, 9000);
     let every_other = |call| fail(call, libc::EINTR).alternately();
     transfer_with(lab, &bytes, |side| (side == Side::Writer).then(|| every_other(Read).on(Kind::Standard)))?;
-    transfer_with(lab, &bytes, |side| (side == Side::Reader).then(|| every_other(Write).on(Kind::Standard).where_argument(0, 1)))?;
+    transfer_with(lab, &bytes, |side| (side == Side::Reader).then(|| every_other(Write).on(Kind::Standard)))?;
     transfer_with(lab, &bytes, |_| Some(every_other(Semop)))
 }
 
 /// A whole transfer in which the writer comes first, with a fault in either side from its start on.
 fn transfer_with(lab: &Lab, bytes: &[u8], fault: impl Fn(Side) -> Option<Fault>) -> Verdict {
-    let both: Vec<_> = Side::BOTH.into_iter().filter_map(|side| Some(fault(side)?.describe())).collect();
-    let circumstance = both.iter().enumerate().filter(|(place, text)| !both[..*place].contains(text)).map(|(_, text)| text.as_str());
-    let circumstance = circumstance.collect::<Vec<_>>().join(" and ");
+    let mut faults: Vec<_> = Side::BOTH.into_iter().filter_map(|side| Some(fault(side)?.describe())).collect();
+    faults.dedup();
     on_a_keyfile(lab, |keyfile| {
         let writer = keyfile.writer(bytes)?;
         keyfile.arm(fault(Side::Writer).map(|fault| fault.of(writer)));
@@ -332,7 +331,7 @@ fn transfer_with(lab: &Lab, bytes: &[u8], fault: impl Fn(Side) -> Option<Fault>)
         keyfile.complete(&[writer, reader])?;
         keyfile.prints(reader, bytes)
     })
-    .map_err(|unpassed| when(unpassed, &circumstance))
+    .map_err(|unpassed| when(unpassed, &faults.join(" and ")))
 }
 
 /// When ftok, semget, semctl, semop, shmget, shmat, shmctl, read or write fails, the program prints `xfr: call: message (ERRNO)` on standard error and
@@ -363,6 +362,7 @@ enum Place {
 fn reports(lab: &Lab, side: Side, place: Place, (call, errno): (Call, i32)) -> Verdict {
     let fault = match call {
         Read => fail(call, errno).on(Kind::Standard),
+        // Standard error is to take the message.
         Write => fail(call, errno).on(Kind::Standard).where_argument(0, 1),
         _ => fail(call, errno),
     };

@@ -93,10 +93,9 @@ pub fn burst(lab: &Lab) -> Vec<u8> {
     text(lab, lab.number(1..200))
 }
 
-/// The program is slow: others go on as far as they can before each of these calls, and before whatever follows one of its semops.
+/// The program is slow: others go on as far as they can before each of these calls on a standard stream, and before whatever follows one of its semops.
 pub fn slow(program: Program, call: Call) -> [Fault; 2] {
-    let on_a_stream = delay_at(call).on(Kind::Standard).where_argument(0, if call == Read { 0 } else { 1 }).of(program);
-    [on_a_stream.if_called(), slow_after_semop(program)]
+    [delay_at(call).on(Kind::Standard).of(program).if_called(), slow_after_semop(program)]
 }
 
 /// Others go on as far as they can before whatever follows one of the program's semops.
