@@ -35,9 +35,9 @@ pub fn perform(arguments: &TraceArguments) -> Result<ExitCode, String> {
     };
     let lines = std::rc::Rc::new(std::cell::RefCell::new(BufWriter::with_capacity(1 << 16, sink)));
     let writer = std::rc::Rc::clone(&lines);
-    let on_event = Box::new(move |process: &crate::trace::event::Process, event: &Event| {
+    let on_event = Box::new(move |_: &crate::trace::event::Process, event: &Event| {
         // A full disk shows at the flush below.
-        let _ = write_line(&mut *writer.borrow_mut(), process.pid(), event);
+        let _ = write_line(&mut *writer.borrow_mut(), event.task(), event);
     });
     let exit = native::trace(&arguments.command, &stops, false, on_event).map_err(|error| error.to_string())?;
     lines.borrow_mut().flush().map_err(|error| format!("failed to write the trace: {error}"))?;
@@ -47,8 +47,8 @@ pub fn perform(arguments: &TraceArguments) -> Result<ExitCode, String> {
     }))
 }
 
-fn write_line(out: &mut impl Write, pid: i32, event: &Event) -> io::Result<()> {
-    write!(out, "{pid} {}(", name_of(event.number))?;
+fn write_line(out: &mut impl Write, task: i32, event: &Event) -> io::Result<()> {
+    write!(out, "{task} {}(", name_of(event.number))?;
     for (index, argument) in event.arguments.iter().enumerate() {
         write!(out, "{}{argument:#x}", if index > 0 { ", " } else { "" })?;
     }

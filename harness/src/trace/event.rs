@@ -22,6 +22,8 @@ pub struct Event {
     pub left: Option<Moment>,
     /// Who made it.
     pub process: ProcessId,
+    /// The thread of that process, by its id as the tracer sees it.
+    pub(crate) task: Pid,
     /// The call.
     pub call: Call,
     /// Its number on this architecture.
@@ -41,6 +43,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// The thread that made it, as the tracer's PID namespace numbers it: for tools, never for messages.
+    #[must_use]
+    pub fn task(&self) -> Pid {
+        self.task
+    }
+
     /// The result of a call that succeeded.
     #[must_use]
     pub fn success(&self) -> Option<u64> {

@@ -407,7 +407,11 @@ impl Tracer {
         let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
         let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
         let index = self.events.len();
+<<<<<<< ours
         let event = Event { entered, left: None, process, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
+=======
+        let event = Event { entered, left: None, process, task: pid, call, number, arguments, result: None, object, injected: false, detail };
+>>>>>>> theirs
         self.events.push(event);
         if self.events.len() > self.options.most_events {
             self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
