@@ -41,6 +41,8 @@ macro_rules! calls {
 calls! {
     /// A new process or thread.
     Fork = "fork": fork | vfork | clone | clone3;
+    /// The end of a process, with its status.
+    ExitGroup = "_exit": exit_group;
     /// A new program in this process.
     Exec = "exec": execve | execveat;
     /// Waiting for a child.

@@ -15,6 +15,8 @@ pub enum Action {
     Shorten(u64),
     /// The process is killed with SIGKILL before the call is done.
     Kill,
+    /// The process ends with this status instead of its own.
+    ExitWith(u8),
     /// The process is held before the call, until the check releases it.
     Hold,
     /// The process is held before the call, until no other process of the run can go on.
@@ -146,6 +148,7 @@ impl Fault {
             Action::Fail(errno) => format!("{calls} fails with {}", errno_name(errno)),
             Action::Shorten(bytes) => format!("{calls} moves only {bytes} byte{} at a time", if bytes == 1 { "" } else { "s" }),
             Action::Kill => format!("the process is killed at {calls}"),
+            Action::ExitWith(status) => format!("the process exits with status {status}"),
             Action::Hold => format!("the process is held at {calls}"),
             Action::Delay => format!("{calls} comes late"),
         }
@@ -168,6 +171,12 @@ pub fn short(calls: impl AsCalls, bytes: u64) -> Fault {
 #[must_use]
 pub fn kill_at(calls: impl AsCalls) -> Fault {
     Fault::new(Action::Kill, calls.as_calls())
+}
+
+/// A process that exits does so with this status, whatever its own is.
+#[must_use]
+pub fn exit_with(status: u8) -> Fault {
+    Fault::new(Action::ExitWith(status), &[Call::ExitGroup])
 }
 
 /// The process is held just before it makes one of these calls, until `Session::release`.

@@ -19,12 +19,13 @@ pub struct Run<'lab> {
     arguments: Vec<String>,
     input: Vec<u8>,
     faults: Vec<Fault>,
+    circumstance: Option<String>,
     expectations: Vec<Expectation<'lab>>,
 }
 
 impl<'lab> Run<'lab> {
     pub(crate) fn new(lab: &'lab Lab, program: &str) -> Self {
-        Self { lab, program: program.to_owned(), arguments: Vec::new(), input: Vec::new(), faults: Vec::new(), expectations: Vec::new() }
+        Self { lab, program: program.to_owned(), arguments: Vec::new(), input: Vec::new(), faults: Vec::new(), circumstance: None, expectations: Vec::new() }
     }
 
     /// Adds an argument.
@@ -52,6 +53,21 @@ impl<'lab> Run<'lab> {
     #[must_use]
     pub fn inject(mut self, fault: Fault) -> Self {
         self.faults.push(fault);
+        self
+    }
+
+    /// Carries out several faults during the run.
+    #[must_use]
+    pub fn inject_all(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
+        self
+    }
+
+    /// Says in a sentence what is special about the run, for messages: `the child is killed`. Without it the faults are listed; an empty
+    /// one says nothing.
+    #[must_use]
+    pub fn when(mut self, circumstance: impl Into<String>) -> Self {
+        self.circumstance = Some(circumstance.into());
         self
     }
 
@@ -105,8 +121,8 @@ impl<'lab> Run<'lab> {
     /// # Errors
     /// Fail, with the first expectation that does not hold; broken and skipped as the session says.
     pub fn verdict(self) -> Verdict {
-        let circumstance = self.faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
-        let Self { lab, program, arguments, input, faults, expectations } = self;
+        let Self { lab, program, arguments, input, faults, circumstance, expectations } = self;
+        let circumstance = circumstance.unwrap_or_else(|| faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and "));
         let verdict = lab.session(move |session| {
             let armed: Vec<_> = faults.into_iter().map(|fault| session.arm(fault)).collect();
             let program = session.program(&program).args(arguments).stdin(input).start()?;
@@ -204,7 +220,8 @@ pub fn excerpt(bytes: &[u8], at: usize) -> String {
 /// # Errors
 /// Fail, with what is there.
 pub fn complains(session: &mut Session, program: Program, beginnings: &[&str]) -> Result<(), Unpassed> {
-    let errors = String::from_utf8_lossy(session.stderr(program)).into_owned();
+    // Each process's own: the lines of several processes can be mixed in the stream.
+    let errors: String = session.complaints(program).into_iter().map(|(_, text)| format!("{}\n", text.trim_end_matches('\n'))).collect();
     if errors.lines().any(|line| beginnings.iter().any(|beginning| line.starts_with(beginning))) {
         return Ok(());
     }

@@ -10,6 +10,7 @@
 mod evidence;
 pub mod peer;
 mod stream;
+mod written;
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -660,13 +661,6 @@ impl Session {
         let mut lines = vec![exit.map_or_else(|| format!("{} still runs", running.name), |exit| format!("{} ended with {exit}", running.name))];
         lines.extend(self.error_lines(program));
         lines
-    }
-
-    fn error_lines(&self, program: Program) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.running[program.0].errors.bytes).into_owned();
-        let lines: Vec<&str> = text.lines().collect();
-        let from = lines.len().saturating_sub(5);
-        lines[from..].iter().map(|line| format!("standard error: {}", line.chars().take(200).collect::<String>())).collect()
     }
 }
 

@@ -42,6 +42,7 @@ pub fn at_exit(pid: Pid, call: Call, arguments: &[u64; 6], number: u64, result: 
         {
             data(pid, arguments[1], result)
         }
+        Call::Read | Call::Write => vector(pid, arguments[1], arguments[2], result),
         Call::MqReceive => data(pid, arguments[1], result),
         Call::MqSend => data(pid, arguments[1], arguments[2] as i64),
         Call::Pipe => pair(pid, arguments[0]),
@@ -88,6 +89,24 @@ fn data(pid: Pid, at: u64, length: i64) -> Detail {
         }
         Err(_) => Detail::None,
     }
+}
+
+/// The bytes that readv(2) or writev(2) moved, out of its buffers in their order.
+fn vector(pid: Pid, at: u64, count: u64, length: i64) -> Detail {
+    let mut left = usize::try_from(length).unwrap_or(0).min(MOST_DATA);
+    let mut moved = Vec::new();
+    for index in 0..count {
+        if left == 0 {
+            break;
+        }
+        // `struct iovec`: where the buffer begins and how long it is; iovec(3type).
+        let Some(entry) = bytes::<16>(pid, at + 16 * index) else { return Detail::None };
+        let (Some(base), Some(size)) = (word(&entry, 0), word(&entry, 8)) else { return Detail::None };
+        let Detail::Data(part) = data(pid, base.cast_unsigned(), size.min(left as i64)) else { return Detail::None };
+        left -= part.len();
+        moved.extend(part);
+    }
+    Detail::Data(moved)
 }
 
 fn pair(pid: Pid, at: u64) -> Detail {

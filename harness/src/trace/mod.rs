@@ -463,6 +463,11 @@ impl Tracer {
                     process::kill(pid, libc::SIGKILL)?;
                     return Ok(true);
                 }
+                Action::ExitWith(status) => {
+                    let mut registers = Registers::get(pid)?;
+                    registers.set_argument(0, u64::from(status));
+                    registers.set(pid)?;
+                }
                 Action::Hold | Action::Delay => {
                     self.set_state(pid, State::Held(number));
                     return Ok(true);
