@@ -4,6 +4,7 @@
 //! Rust runtime make calls of their own. The tracer carries it out; [`Fired`] tells how often it did.
 
 use crate::call::Call;
+use crate::session::Program;
 use crate::trace::object::Kind;
 
 /// What happens at the call.
@@ -56,7 +57,12 @@ pub struct Fault {
     pub(crate) must_fire: bool,
     /// The name of the program that it is for; any program without one.
     pub(crate) program: Option<String>,
-    pub(crate) argument: Option<(usize, u64)>,
+    /// The one started program that it is for, by its number.
+    pub(crate) of: Option<usize>,
+    /// An argument's index, which of its bits count, and their value.
+    pub(crate) argument: Option<(usize, u64, u64)>,
+    /// Whether a process is held once the call is done, not before it.
+    pub(crate) afterwards: bool,
     pub(crate) longer_than: u64,
 }
 
@@ -70,7 +76,9 @@ impl Fault {
             who: Who::Anyone,
             must_fire: true,
             program: None,
+            of: None,
             argument: None,
+            afterwards: false,
             longer_than: 0,
         }
     }
@@ -119,10 +127,30 @@ impl Fault {
         self
     }
 
+    /// Only in this program of those that were started, where several of one name run.
+    #[must_use]
+    pub fn of(mut self, program: Program) -> Self {
+        self.of = Some(program.number());
+        self
+    }
+
     /// Only where the argument with this index (from 0) has this value, for instance a command of semctl(2).
     #[must_use]
-    pub fn where_argument(mut self, index: usize, value: u64) -> Self {
-        self.argument = Some((index, value));
+    pub fn where_argument(self, index: usize, value: u64) -> Self {
+        self.where_bits(index, 0xffff_ffff, value)
+    }
+
+    /// Only where these bits of the argument with this index (from 0) have this value, for instance a flag.
+    #[must_use]
+    pub fn where_bits(mut self, index: usize, mask: u64, value: u64) -> Self {
+        self.argument = Some((index, mask, value & mask));
+        self
+    }
+
+    /// Holds or delays the process when the call is done, before anything that follows it: what it then does to shared memory comes too late.
+    #[must_use]
+    pub fn afterwards(mut self) -> Self {
+        self.afterwards = true;
         self
     }
 
@@ -149,7 +177,9 @@ impl Fault {
             Action::Shorten(bytes) => format!("{calls} moves only {bytes} byte{} at a time", if bytes == 1 { "" } else { "s" }),
             Action::Kill => format!("the process is killed at {calls}"),
             Action::ExitWith(status) => format!("the process exits with status {status}"),
+            Action::Hold if self.afterwards => format!("the process is held after {calls}"),
             Action::Hold => format!("the process is held at {calls}"),
+            Action::Delay if self.afterwards => format!("what follows {calls} comes late"),
             Action::Delay => format!("{calls} comes late"),
         }
     }

@@ -210,7 +210,7 @@ impl Session {
 
     /// A program of the lab that is to be started.
     pub fn program(&mut self, name: &str) -> Start<'_> {
-        Start { session: self, name: name.to_owned(), arguments: Vec::new(), input: Some(Vec::new()) }
+        Start { session: self, name: name.to_owned(), called: None, arguments: Vec::new(), input: Some(Vec::new()) }
     }
 
     /// Arms a fault for the calls from now on.
@@ -302,8 +302,11 @@ impl Session {
         self.tracer.fruitless = 0;
         loop {
             self.pump()?;
-            if self.tracer.fruitless > fruitless {
-                return Ok(());
+            if self.tracer.fruitless > fruitless && self.tracer.only_pollers_go_on() {
+                if !self.tracer.release_delayed()? {
+                    return Ok(());
+                }
+                self.tracer.fruitless = 0;
             }
             match self.step()? {
                 Step::Progress => {}
@@ -528,8 +531,11 @@ impl Session {
                 if self.tracer.output_waits {
                     self.pump()?;
                 }
-                if self.tracer.fruitless > MOST_FRUITLESS && !self.tracer.holds_someone() {
-                    return Ok(Step::Halt(Halt::Busy(self.busy_with_calls())));
+                if self.tracer.fruitless > MOST_FRUITLESS && !self.tracer.holds_someone() && self.tracer.only_pollers_go_on() {
+                    if !self.tracer.release_delayed()? {
+                        return Ok(Step::Halt(Halt::Busy(self.busy_with_calls())));
+                    }
+                    self.tracer.fruitless = 0;
                 }
                 self.look_whole()?;
                 Ok(Step::Progress)
@@ -696,6 +702,7 @@ fn next_step_for(waiting: &[Waiting]) -> String {
 pub struct Start<'session> {
     session: &'session mut Session,
     name: String,
+    called: Option<String>,
     arguments: Vec<String>,
     input: Option<Vec<u8>>,
 }
@@ -712,6 +719,13 @@ impl Start<'_> {
     #[must_use]
     pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// What messages call it, where several programs of one name run: `the second reader`.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        self.called = Some(name.to_owned());
         self
     }
 
@@ -757,10 +771,13 @@ impl Start<'_> {
         };
         let launched = process::launch(&launch)?;
         let process = session.tracer.follow(launched.pid, number, &self.name)?;
+        if let Some(called) = &self.called {
+            session.tracer.call(number, called);
+        }
         launched.go()?;
         drop(launch);
         session.running.push(Running {
-            name: self.name,
+            name: self.called.unwrap_or(self.name),
             process,
             input: Input::new(stdin_ours, self.input)?,
             output: Output::new(stdout_ours, session.limits.output_bytes)?,

@@ -53,6 +53,8 @@ struct Pending {
     result: Option<i64>,
     /// An argument that a fault changed, and its true value.
     restore: Option<(usize, u64)>,
+    /// The fault that holds the task when the call is done.
+    held_afterwards: Option<usize>,
 }
 
 /// How a run is traced.
@@ -102,9 +104,12 @@ pub struct Tracer {
     tasks: HashMap<Pid, Task>,
     by_pid: HashMap<Pid, ProcessId>,
     early: HashSet<Pid>,
+    /// The tasks that made the fruitless calls.
+    pollers: HashSet<Pid>,
     transferred: HashSet<(ProcessId, ObjectId, bool)>,
     timers: HashMap<ProcessId, bool>,
     names: Vec<String>,
+    called: HashMap<usize, String>,
     clock: Moment,
     options: Options,
 }
@@ -130,9 +135,11 @@ impl Tracer {
             tasks: HashMap::new(),
             by_pid: HashMap::new(),
             early: HashSet::new(),
+            pollers: HashSet::new(),
             transferred: HashSet::new(),
             timers: HashMap::new(),
             names: Vec::new(),
+            called: HashMap::new(),
             clock: 0,
             options,
         }
@@ -147,6 +154,11 @@ impl Tracer {
         let id = self.add_process(pid, inner, program, None);
         self.tasks.insert(pid, Task { process: id, pending: None, state: State::Resumed });
         Ok(id)
+    }
+
+    /// Gives a started program a name of its own for messages.
+    pub fn call(&mut self, program: usize, name: &str) {
+        self.called.insert(program, name.to_owned());
     }
 
     fn add_process(&mut self, pid: Pid, inner: Pid, program: usize, parent: Option<ProcessId>) -> ProcessId {
@@ -407,11 +419,7 @@ impl Tracer {
         let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
         let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
         let index = self.events.len();
-<<<<<<< ours
-        let event = Event { entered, left: None, process, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
-=======
-        let event = Event { entered, left: None, process, task: pid, call, number, arguments, result: None, object, injected: false, detail };
->>>>>>> theirs
+        let event = Event { entered, left: None, process, task: pid, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
         self.events.push(event);
         if self.events.len() > self.options.most_events {
             self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
@@ -422,13 +430,15 @@ impl Tracer {
         if decode && self.snapshots.len() < MOST_SNAPSHOTS {
             self.snapshots.insert(index, snapshot(pid)?);
         }
-        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None }));
+        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None }));
         if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
     }
 
     /// Carries out the faults that match this call; `true` if the task is not to be resumed.
     fn carry_out_faults(&mut self, pid: Pid, index: usize) -> io::Result<bool> {
-        for number in 0..self.faults.len() {
+        // What is to happen after the call is noted before a fault may keep the task at its entry.
+        let (afterwards, before): (Vec<_>, Vec<_>) = (0..self.faults.len()).partition(|number| self.faults[*number].0.afterwards);
+        for number in afterwards.into_iter().chain(before) {
             if !self.matches(&self.faults[number].0, &self.events[index]) {
                 continue;
             }
@@ -468,6 +478,7 @@ impl Tracer {
                     registers.set_argument(0, u64::from(status));
                     registers.set(pid)?;
                 }
+                Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
                 Action::Hold | Action::Delay => {
                     self.set_state(pid, State::Held(number));
                     return Ok(true);
@@ -487,8 +498,9 @@ impl Tracer {
             Who::Parent => process.parent.is_none(),
             Who::Children => process.parent.is_some(),
         };
-        let program = fault.program.as_ref().is_none_or(|name| self.names[process.program] == *name);
-        let argument = fault.argument.is_none_or(|(index, value)| event.arguments[index] & 0xffff_ffff == value & 0xffff_ffff);
+        let program =
+            fault.program.as_ref().is_none_or(|name| self.names[process.program] == *name) && fault.of.is_none_or(|number| process.program == number);
+        let argument = fault.argument.is_none_or(|(index, mask, value)| event.arguments[index] & mask == value);
         let kind = event.object.map(|object| self.objects.get(object).kind);
         let object = match (&fault.on, kind) {
             (Some(kinds), Some(kind)) => kinds.contains(&kind),
@@ -543,6 +555,12 @@ impl Tracer {
         if !self.options.keep_events {
             self.forget_events();
         }
+        // A call that the kernel makes again is not done yet; a fault that was released meanwhile has no calls any more.
+        let done = result > -512;
+        if let Some(number) = pending.held_afterwards.filter(|number| done && !self.faults[*number].0.calls.is_empty()) {
+            self.set_state(pid, State::Held(number));
+            return Ok(());
+        }
         self.resume(pid, 0)
     }
 
@@ -561,7 +579,7 @@ impl Tracer {
         let (process, call, arguments, result) = (event.process, event.call, event.arguments, event.result.unwrap_or(-1));
         let object = event.object;
         self.output_waits |= call.gives_data() && object.is_some_and(|object| self.objects.get(object).kind == Kind::Standard);
-        self.count_fruitless(index);
+        self.count_fruitless(pid, index);
         if result < 0 {
             return;
         }
@@ -642,7 +660,7 @@ impl Tracer {
         }
     }
 
-    fn count_fruitless(&mut self, index: usize) {
+    fn count_fruitless(&mut self, pid: Pid, index: usize) {
         let event = &self.events[index];
         let result = event.result.unwrap_or(0);
         // Whether a wait that found something led to anything, or a file opened anew, is told by the calls after it.
@@ -656,7 +674,15 @@ impl Tracer {
             Call::Sleep => true,
             _ => false,
         };
-        self.fruitless = if (result < 0 && result > -512) || empty { self.fruitless + 1 } else { 0 };
+        if !((result < 0 && result > -512) || empty) {
+            self.fruitless = 0;
+            return;
+        }
+        if self.fruitless == 0 {
+            self.pollers.clear();
+        }
+        self.fruitless += 1;
+        self.pollers.insert(pid);
     }
 
     fn add_socket(&mut self, pid: Pid, descriptor: i32, domain: u64, kind: u64) {
@@ -728,6 +754,7 @@ impl Tracer {
         let alone = self.names.len() == 1;
         let same_name: Vec<usize> = (0..self.names.len()).filter(|other| self.names[*other] == *program).collect();
         let program = match same_name.iter().position(|other| *other == process.program) {
+            _ if self.called.contains_key(&process.program) => self.called[&process.program].clone(),
             Some(place) if same_name.len() > 1 => format!("{program} {}", place + 1),
             _ => program.clone(),
         };

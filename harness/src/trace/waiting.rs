@@ -6,7 +6,7 @@
 
 use super::event::{Detail, ProcessId};
 use super::object::{Kind, ObjectId};
-use super::{State, Tracer};
+use super::{State, Task, Tracer};
 use crate::call::{Call, has_time_limit, name_of};
 use crate::kernel::ipc;
 use crate::kernel::process::Pid;
@@ -65,6 +65,19 @@ impl Tracer {
         }
         waiting.sort_by_key(|one| (one.process, one.pid));
         if limited { Rest::Limited(waiting) } else { Rest::Waiting(waiting) }
+    }
+
+    /// Whether all tasks but those that made the last fruitless calls wait for ever, or are held: then nobody will change what these ask for.
+    #[must_use]
+    pub fn only_pollers_go_on(&self) -> bool {
+        let at_rest = |(pid, task): (&Pid, &Task)| match self.proc.activity(*pid) {
+            _ if task.state != State::Resumed || self.pollers.contains(pid) => true,
+            Activity::Asleep { number, arguments } => !has_time_limit(number, &arguments),
+            Activity::Running => false,
+            // As in `rest`: a leader that ended before its threads.
+            Activity::Gone => self.tasks.values().filter(|other| other.process == task.process).count() > 1,
+        };
+        self.early.is_empty() && self.tasks.iter().all(at_rest)
     }
 
     fn is_limited_object(&self, event: Option<usize>) -> bool {
