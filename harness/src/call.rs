@@ -135,6 +135,8 @@ calls! {
     Kill = "kill": kill | tkill | tgkill | pidfd_send_signal;
     /// Setting a signal's disposition.
     Sigaction = "sigaction": rt_sigaction;
+    /// Blocking and unblocking signals.
+    Sigprocmask = "sigprocmask": rt_sigprocmask;
     /// Waiting for a signal under another mask.
     Sigsuspend = "sigsuspend": rt_sigsuspend;
     /// Waiting for a signal.

@@ -20,6 +20,8 @@ pub enum Action {
     ExitWith(u8),
     /// The process is held before the call, until the check releases it.
     Hold,
+    /// The process is held before the instruction that makes the call, until the check releases it.
+    HoldBefore,
     /// The process is held before the call, until no other process of the run can go on.
     Delay,
 }
@@ -64,6 +66,8 @@ pub struct Fault {
     /// Whether a process is held once the call is done, not before it.
     pub(crate) afterwards: bool,
     pub(crate) longer_than: u64,
+    /// Whether calls match whatever their object is.
+    pub(crate) on_anything: bool,
 }
 
 impl Fault {
@@ -80,6 +84,7 @@ impl Fault {
             argument: None,
             afterwards: false,
             longer_than: 0,
+            on_anything: false,
         }
     }
 
@@ -89,6 +94,13 @@ impl Fault {
     #[must_use]
     pub fn on(mut self, kind: Kind) -> Self {
         self.on.get_or_insert_default().push(kind);
+        self
+    }
+
+    /// On every object and on none: files and the standard streams too.
+    #[must_use]
+    pub fn on_anything(mut self) -> Self {
+        self.on_anything = true;
         self
     }
 
@@ -171,14 +183,14 @@ impl Fault {
     /// The fault in words, for messages.
     #[must_use]
     pub fn describe(&self) -> String {
-        let calls = self.calls.iter().map(|call| call.word()).collect::<Vec<_>>().join(" or ");
+        let calls = if self.calls == Call::ALL { "any call".into() } else { self.calls.iter().map(|call| call.word()).collect::<Vec<_>>().join(" or ") };
         match self.action {
             Action::Fail(errno) => format!("{calls} fails with {}", errno_name(errno)),
             Action::Shorten(bytes) => format!("{calls} moves only {bytes} byte{} at a time", if bytes == 1 { "" } else { "s" }),
             Action::Kill => format!("the process is killed at {calls}"),
             Action::ExitWith(status) => format!("the process exits with status {status}"),
             Action::Hold if self.afterwards => format!("the process is held after {calls}"),
-            Action::Hold => format!("the process is held at {calls}"),
+            Action::Hold | Action::HoldBefore => format!("the process is held at {calls}"),
             Action::Delay if self.afterwards => format!("what follows {calls} comes late"),
             Action::Delay => format!("{calls} comes late"),
         }
@@ -215,6 +227,13 @@ pub fn hold_at(calls: impl AsCalls) -> Fault {
     Fault::new(Action::Hold, calls.as_calls())
 }
 
+/// The process is held just before the instruction that makes one of these calls, until `Session::release`. A signal that comes meanwhile finds the process in
+/// its own code: it is handled first, and only then is the call made. (At `hold_at` the call has begun, and a signal interrupts it.)
+#[must_use]
+pub fn hold_before(calls: impl AsCalls) -> Fault {
+    Fault::new(Action::HoldBefore, calls.as_calls())
+}
+
 /// The process makes each of these calls only once no other process of the run can go on: the slowest that it can be.
 #[must_use]
 pub fn delay_at(calls: impl AsCalls) -> Fault {
@@ -234,6 +253,12 @@ impl AsCalls for Call {
 }
 
 impl<const N: usize> AsCalls for [Call; N] {
+    fn as_calls(&self) -> &[Call] {
+        self
+    }
+}
+
+impl AsCalls for &[Call] {
     fn as_calls(&self) -> &[Call] {
         self
     }

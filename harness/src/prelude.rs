@@ -2,14 +2,14 @@
 
 pub use crate::call::Call::{self, *};
 pub use crate::checks;
-pub use crate::fault::{AsCalls, Fault, Fired, Who, delay_at, errno_name, exit_with, fail, hold_at, kill_at, short};
+pub use crate::fault::{AsCalls, Fault, Fired, Who, delay_at, errno_name, exit_with, fail, hold_at, hold_before, kill_at, short};
 pub use crate::finding::Finding;
 pub use crate::ipc::Leftover;
 pub use crate::lab::Lab;
 pub use crate::procfs::Access;
 pub use crate::run::{Run, bytes_moved, closes_unused_ends, complains, difference, excerpt, exits, leaves_nothing, prints, reaps_its_children, when};
 pub use crate::session::peer::{Connection, End, Listener, Queue};
-pub use crate::session::{Armed, Program, Session};
+pub use crate::session::{Armed, Program, Session, Sleeping};
 pub use crate::trace::event::{Detail, Event, Exit, Process, ProcessId, SemaphoreOperation, signal_name};
 pub use crate::trace::object::Kind;
 pub use crate::verdict::{Passed, Unpassed, Verdict};

@@ -210,8 +210,9 @@ pub fn excerpt(bytes: &[u8], at: usize) -> String {
     }
     let from = at.saturating_sub(BEFORE).min(bytes.len());
     let to = (at + AFTER).min(bytes.len());
-    let text = String::from_utf8_lossy(&bytes[from..to]);
-    let escaped: String = text.chars().flat_map(char::escape_debug).collect();
+    // Bytes that are not UTF-8 as \xNN: two that differ must not look alike.
+    let escape = |chunk: std::str::Utf8Chunk| format!("{}{}", chunk.valid().escape_debug(), chunk.invalid().escape_ascii());
+    let escaped: String = bytes[from..to].utf8_chunks().map(escape).collect();
     format!("{}\"{escaped}\"{}", if from > 0 { "…" } else { "" }, if to < bytes.len() { "…" } else { "" })
 }
 

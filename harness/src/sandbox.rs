@@ -165,6 +165,8 @@ fn open_program(path: &Path) -> io::Result<File> {
 fn set_up(opened: Vec<File>, programs: &[PathBuf]) -> Result<(Vec<PathBuf>, process::Pid), Refused> {
     let step = |step: &'static str| move |error: io::Error| Refused { step, error };
     if process::is_root() {
+        // A user namespace takes this limit over for all runs of the user together. Where it cannot be raised, runs at the same time share it.
+        let _ = process::unlimit(libc::RLIMIT_MSGQUEUE);
         process::become_user(NOBODY, NOBODY).map_err(step("become an unprivileged user"))?;
     }
     let (user, group) = process::identity();

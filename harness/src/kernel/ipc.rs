@@ -50,6 +50,21 @@ pub fn queue_state(queue: BorrowedFd<'_>) -> io::Result<QueueState> {
     Ok(QueueState { max_messages: attributes.mq_maxmsg, message_size: attributes.mq_msgsize, messages: attributes.mq_curmsgs })
 }
 
+/// Whether some process is registered for notification: mq_notify(3) then fails with EBUSY.
+pub fn queue_is_watched(queue: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut event = MaybeUninit::<libc::sigevent>::zeroed();
+    // SAFETY: zeroed integers and a null pointer are a valid value.
+    let event = unsafe { event.assume_init_mut() };
+    event.sigev_notify = libc::SIGEV_NONE;
+    // SAFETY: the structure is read during the call only.
+    match checked(unsafe { libc::mq_notify(queue.as_raw_fd(), &raw const *event) }) {
+        // SAFETY: a null pointer takes the registration back.
+        Ok(_) => checked(unsafe { libc::mq_notify(queue.as_raw_fd(), std::ptr::null()) }).map(|_| false),
+        Err(error) if error.raw_os_error() == Some(libc::EBUSY) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 /// mq_send(3): fails with EAGAIN where the queue is full.
 pub fn queue_send(queue: BorrowedFd<'_>, message: &[u8], priority: u32) -> io::Result<()> {
     // SAFETY: pointer and length are the slice's.

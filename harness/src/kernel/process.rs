@@ -108,6 +108,8 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
     if unsafe { libc::chdir(launch.directory.as_ptr()) } == -1 {
         return;
     }
+    // SAFETY: no precondition; the modes of what the program makes do not depend on who runs it.
+    unsafe { libc::umask(0o022) };
     // SAFETY: no precondition; addresses that do not vary make runs alike.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
     for (resource, value) in &launch.limits {
@@ -272,6 +274,13 @@ pub fn become_user(user: u32, group: u32) -> io::Result<()> {
     checked(unsafe { libc::setresuid(user, user, user) })?;
     // SAFETY: PR_SET_DUMPABLE takes an integer.
     checked(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }).map(drop)
+}
+
+/// Takes away this process's limit of a resource; setrlimit(2).
+pub fn unlimit(resource: libc::__rlimit_resource_t) -> io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the structure is read during the call only.
+    checked(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }
 
 /// Closes every descriptor; close_range(2).

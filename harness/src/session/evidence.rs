@@ -127,7 +127,7 @@ impl Session {
                 Action::Shorten(bytes) => format!("{call} moves only {bytes} byte{} here", if bytes == 1 { "" } else { "s" }),
                 Action::Kill => "the process is killed here".to_owned(),
                 Action::ExitWith(status) => format!("the process exits here with status {status}"),
-                Action::Hold | Action::Delay => continue,
+                Action::Hold | Action::HoldBefore | Action::Delay => continue,
             };
             finding.labels.extend(self.label(event, what));
         }

@@ -8,6 +8,7 @@
 //! it counts only when two such ticks in a row find the same.
 
 mod evidence;
+mod asleep;
 pub mod peer;
 mod stream;
 mod written;
@@ -34,6 +35,7 @@ use crate::trace::object::Kind;
 use crate::trace::waiting::{Rest, Waiting};
 use crate::trace::{Options, Tracer};
 use crate::verdict::{Passed, Unpassed, Verdict};
+pub use asleep::Sleeping;
 use stream::{Input, Output};
 
 /// Milliseconds from tick to tick.
@@ -85,6 +87,8 @@ pub struct Session {
     quiet: Option<Vec<Waiting>>,
     quiet_ticks: u32,
     started_at: u64,
+    /// POSIX queues that the check made or opened.
+    queues: BTreeSet<CString>,
 }
 
 /// Why a run cannot go on.
@@ -126,6 +130,7 @@ impl Session {
             quiet: None,
             quiet_ticks: 0,
             started_at: process::ticks(),
+            queues: BTreeSet::new(),
         })
     }
 
@@ -134,6 +139,10 @@ impl Session {
         for process in self.tracer.processes.iter().filter(|process| process.exit.is_none()) {
             // It may have ended by itself meanwhile.
             let _ = process::kill(process.pid, libc::SIGKILL);
+        }
+        for queue in &self.queues {
+            // Outside an IPC namespace of its own it would outlive the run; it may be gone already.
+            let _ = kernel::ipc::queue_unlink(queue);
         }
         if let Some(reaper) = self.sandbox.reaper {
             process::kill(reaper, libc::SIGKILL)?;
@@ -703,7 +712,7 @@ pub struct Start<'session> {
     session: &'session mut Session,
     name: String,
     called: Option<String>,
-    arguments: Vec<String>,
+    arguments: Vec<Vec<u8>>,
     input: Option<Vec<u8>>,
 }
 
@@ -711,6 +720,13 @@ impl Start<'_> {
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into().into_bytes());
+        self
+    }
+
+    /// Adds an argument that need not be UTF-8.
+    #[must_use]
+    pub fn arg_bytes(mut self, argument: impl Into<Vec<u8>>) -> Self {
         self.arguments.push(argument.into());
         self
     }
@@ -718,7 +734,7 @@ impl Start<'_> {
     /// Adds arguments.
     #[must_use]
     pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.into().into_bytes()));
         self
     }
 
@@ -752,7 +768,7 @@ impl Start<'_> {
         let place = session.names.iter().position(|name| *name == self.name);
         let place = place.ok_or_else(|| Unpassed::Broken(format!("the lab has no program `{}`", self.name)))?;
         let number = session.running.len();
-        let text = |text: &str| CString::new(text).map_err(|_| Unpassed::Broken("an argument with a NUL byte".into()));
+        let text = |text: &[u8]| CString::new(text).map_err(|_| Unpassed::Broken("an argument with a NUL byte".into()));
         let (stdin, stdin_ours) = descriptor::pipe()?;
         let (stdout_ours, stdout) = descriptor::pipe()?;
         let (stderr_ours, stderr) = descriptor::pipe()?;
@@ -761,7 +777,7 @@ impl Start<'_> {
         session.note_standard(&stderr, "standard error")?;
         let launch = Launch {
             path: descriptor::c_path(&session.sandbox.programs[place])?,
-            arguments: std::iter::once(&self.name).chain(&self.arguments).map(|argument| text(argument)).collect::<Result<_, _>>()?,
+            arguments: std::iter::once(self.name.as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
             environment: environment(&session.sandbox.directory)?,
             directory: descriptor::c_path(&session.sandbox.directory)?,
             stdio: [stdin, stdout, stderr],

@@ -230,15 +230,19 @@ impl Session {
     /// # Errors
     /// Fail, if there is no such queue.
     pub fn queue(&mut self, name: &str) -> Result<Queue, Unpassed> {
-        match ipc::queue_open(&queue_name(name)?) {
-            Ok(queue) => Ok(Queue(queue)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Finding::new(
-                "queue",
-                format!("the queue {name} is there"),
-                "there is no such queue",
-                "make it with mq_open and O_CREAT; mq_open(3)",
-            )
-            .into()),
+        let text = queue_name(name)?;
+        match ipc::queue_open(&text) {
+            Ok(queue) => {
+                self.queues.insert(text);
+                Ok(Queue(queue))
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let observed = "opening it failed: permission denied (EACCES)";
+                Err(Finding::new("queue", format!("its owner can open the queue {name}"), observed, "see the mode that mq_open is given, and in which base; mq_open(3)").into())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Finding::new("queue", format!("the queue {name} is there"), "there is no such queue", "make it with mq_open and O_CREAT; mq_open(3)").into())
+            }
             Err(error) => Err(named("mq_open", &error).into()),
         }
     }
@@ -248,7 +252,10 @@ impl Session {
     /// # Errors
     /// Broken, if it cannot be made.
     pub fn make_queue(&mut self, name: &str, max_messages: i64, message_size: i64) -> Result<Queue, Unpassed> {
-        Ok(Queue(ipc::queue_create(&queue_name(name)?, max_messages, message_size).map_err(|error| named("mq_open", &error))?))
+        let text = queue_name(name)?;
+        let queue = ipc::queue_create(&text, max_messages, message_size).map_err(|error| named("mq_open", &error))?;
+        self.queues.insert(text);
+        Ok(Queue(queue))
     }
 
     /// Whether there is a POSIX queue of this name.
@@ -312,6 +319,22 @@ impl Queue {
     /// Broken, if mq_getattr(3) fails.
     pub fn state(&self) -> Result<ipc::QueueState, Unpassed> {
         Ok(ipc::queue_state(self.0.as_fd())?)
+    }
+
+    /// The permission bits of its mode; mq_open(3).
+    ///
+    /// # Errors
+    /// Broken, if fstat(2) fails.
+    pub fn mode(&self) -> Result<u32, Unpassed> {
+        Ok(descriptor::status_of(self.0.as_fd())?.mode & 0o7777)
+    }
+
+    /// Whether some process is registered for notification; mq_notify(3).
+    ///
+    /// # Errors
+    /// Broken, if mq_notify(3) fails.
+    pub fn is_watched(&self) -> Result<bool, Unpassed> {
+        Ok(ipc::queue_is_watched(self.0.as_fd()).map_err(|error| named("mq_notify", &error))?)
     }
 
     /// Sends a message.

@@ -20,6 +20,8 @@ pub struct Event {
     pub entered: Moment,
     /// When it came back, if it did.
     pub left: Option<Moment>,
+    /// The same on the wall clock, for calls that are given a point in time.
+    pub entered_at: std::time::SystemTime,
     /// Who made it.
     pub process: ProcessId,
     /// The thread of that process, by its id as the tracer sees it.

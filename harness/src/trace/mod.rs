@@ -55,6 +55,8 @@ struct Pending {
     restore: Option<(usize, u64)>,
     /// The fault that holds the task when the call is done.
     held_afterwards: Option<usize>,
+    /// The fault that takes the process back to before the call, and holds it there.
+    back_up: Option<usize>,
 }
 
 /// How a run is traced.
@@ -200,7 +202,8 @@ impl Tracer {
     /// Whether some task is held until the check releases it.
     #[must_use]
     pub fn holds_someone(&self) -> bool {
-        self.tasks.values().any(|task| matches!(task.state, State::Held(fault) if self.faults[fault].0.action == Action::Hold))
+        let until_released = |fault: usize| matches!(self.faults[fault].0.action, Action::Hold | Action::HoldBefore);
+        self.tasks.values().any(|task| matches!(task.state, State::Held(fault) if until_released(fault)))
     }
 
     /// Lets the first task go on that was only delayed; `false` if there is none.
@@ -419,7 +422,7 @@ impl Tracer {
         let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
         let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
         let index = self.events.len();
-        let event = Event { entered, left: None, process, task: pid, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
+        let event = Event { entered, entered_at: std::time::SystemTime::now(), left: None, process, task: pid, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
         self.events.push(event);
         if self.events.len() > self.options.most_events {
             self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
@@ -430,7 +433,7 @@ impl Tracer {
         if decode && self.snapshots.len() < MOST_SNAPSHOTS {
             self.snapshots.insert(index, snapshot(pid)?);
         }
-        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None }));
+        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None, back_up: None }));
         if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
     }
 
@@ -479,6 +482,10 @@ impl Tracer {
                     registers.set(pid)?;
                 }
                 Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
+                Action::HoldBefore => {
+                    Registers::get(pid)?.set_call(pid, -1)?;
+                    pending.back_up = Some(number);
+                }
                 Action::Hold | Action::Delay => {
                     self.set_state(pid, State::Held(number));
                     return Ok(true);
@@ -503,6 +510,7 @@ impl Tracer {
         let argument = fault.argument.is_none_or(|(index, mask, value)| event.arguments[index] & mask == value);
         let kind = event.object.map(|object| self.objects.get(object).kind);
         let object = match (&fault.on, kind) {
+            _ if fault.on_anything => true,
             (Some(kinds), Some(kind)) => kinds.contains(&kind),
             (Some(kinds), None) => self.kind_to_open(process.pid, event).is_some_and(|kind| kinds.contains(&kind)),
             (None, Some(kind)) => kind.is_between_processes(),
@@ -531,6 +539,16 @@ impl Tracer {
             self.blind.get_or_insert_with(|| "a stop at a call's exit that the kernel does not describe".into());
             return self.resume(pid, 0);
         };
+        if let Some(fault) = pending.back_up {
+            let event = &mut self.events[pending.event];
+            event.result = Some(MADE_AGAIN);
+            let mut registers = Registers::get(pid)?;
+            registers.back_up(event.number, event.arguments[0]);
+            registers.set(pid)?;
+            self.now();
+            self.set_state(pid, State::Held(fault));
+            return Ok(());
+        }
         if pending.result.is_some() || pending.restore.is_some() {
             let mut registers = Registers::get(pid)?;
             if let Some(injected) = pending.result {
@@ -785,6 +803,8 @@ fn snapshot(pid: Pid) -> io::Result<Snapshot> {
     stack.truncate(length);
     Ok(Snapshot { instruction, stack_pointer, frame_pointer, stack })
 }
+/// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
+const MADE_AGAIN: i64 = -513;
 
 /// Whether a path is the run's own: below its working directory, not the system's.
 fn is_path_of_the_run(event: &Event) -> bool {

@@ -10,6 +10,7 @@ use super::{State, Task, Tracer};
 use crate::call::{Call, has_time_limit, name_of};
 use crate::kernel::ipc;
 use crate::kernel::process::Pid;
+use crate::kernel::ptrace::read_memory;
 use crate::procfs::{Access, Activity};
 
 /// A task that waits.
@@ -92,6 +93,30 @@ impl Tracer {
             let table = self.proc.file(table).unwrap_or_default();
             table.lines().skip(1).any(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:")))
         })
+    }
+
+    /// What the descriptors refer to that a sleeping task's call was given or watches.
+    pub fn awaited(&mut self, waiting: &Waiting) -> Vec<Kind> {
+        let Some((number, arguments)) = waiting.call else { return Vec::new() };
+        let numbers: Vec<i32> = match Call::from_number(number) {
+            // `struct pollfd`: the descriptor and two masks of 16 bits; poll(2).
+            Call::Poll => memory(waiting.pid, arguments[0], arguments[1].saturating_mul(8))
+                .chunks_exact(8)
+                .map(|entry| i32::from_ne_bytes([entry[0], entry[1], entry[2], entry[3]]))
+                .collect(),
+            Call::Select => (1..4)
+                .filter(|set| arguments[*set] != 0)
+                .flat_map(|set| members(&memory(waiting.pid, arguments[set], arguments[0].div_ceil(64) * 8), arguments[0]))
+                .collect(),
+            Call::EpollWait => {
+                let info = self.proc.file(&format!("{}/fdinfo/{}", waiting.pid, arguments[0] as i32)).unwrap_or_default();
+                info.lines().filter_map(|line| line.strip_prefix("tfd:")?.split_whitespace().next()?.parse().ok()).collect()
+            }
+            call if call.takes_descriptor() => vec![arguments[0] as i32],
+            _ => Vec::new(),
+        };
+        let objects: Vec<ObjectId> = numbers.into_iter().filter_map(|number| self.object_of(waiting.pid, number)).collect();
+        objects.into_iter().map(|object| self.objects.get(object).kind).collect()
     }
 
     /// The processes that wait, in words, one line each, with who could wake them.
@@ -188,4 +213,17 @@ impl Tracer {
             format!("; its {end} end is held by {}", holders.join(" and "))
         }
     }
+}
+
+/// Memory of a task, as much as can be read and no more than a table of all possible descriptors takes.
+fn memory(pid: Pid, at: u64, length: u64) -> Vec<u8> {
+    let mut buffer = vec![0; length.min(8 << 10) as usize];
+    let read = read_memory(pid, at, &mut buffer).unwrap_or(0);
+    buffer.truncate(read);
+    buffer
+}
+
+/// The descriptors below `end` in a set of select(2).
+fn members(set: &[u8], end: u64) -> Vec<i32> {
+    (0..end.min(set.len() as u64 * 8)).filter(|number| set[(number / 8) as usize] >> (number % 8) & 1 == 1).map(|number| number as i32).collect()
 }

@@ -57,6 +57,13 @@ impl Registers {
     pub fn frame(&self) -> [u64; 3] {
         [self.0.pc, self.0.sp, self.0.regs[29]]
     }
+
+    /// At the exit of a call that the kernel was told not to do: back to before the instruction (`svc`, four bytes) that makes it.
+    pub fn back_up(&mut self, number: u64, first_argument: u64) {
+        self.0.pc -= 4;
+        self.0.regs[0] = first_argument;
+        self.0.regs[8] = number;
+    }
 }
 
 /// The registers of a snapshot as the unwinder takes them. The link register is not kept: libc's wrappers save it before the call, and the stack has it.

@@ -54,6 +54,12 @@ impl Registers {
     pub fn frame(&self) -> [u64; 3] {
         [self.0.rip, self.0.rsp, self.0.rbp]
     }
+
+    /// At the exit of a call that the kernel was told not to do: back to before the instruction (`syscall`, two bytes) that makes it.
+    pub fn back_up(&mut self, number: u64, _first_argument: u64) {
+        self.0.rip -= 2;
+        self.0.rax = number;
+    }
 }
 
 /// The registers of a snapshot as the unwinder takes them.
