@@ -12,6 +12,8 @@ use crate::trace::object::Kind;
 pub enum Action {
     /// The kernel does nothing and the call fails with this errno.
     Fail(i32),
+    /// The kernel does its work, but the caller is told that the call failed with this errno: what a signal that comes late does to connect(2).
+    FailAfter(i32),
     /// A transfer of more bytes than this moves only so many.
     Shorten(u64),
     /// The process is killed with SIGKILL before the call is done.
@@ -186,6 +188,7 @@ impl Fault {
         let calls = if self.calls == Call::ALL { "any call".into() } else { self.calls.iter().map(|call| call.word()).collect::<Vec<_>>().join(" or ") };
         match self.action {
             Action::Fail(errno) => format!("{calls} fails with {}", errno_name(errno)),
+            Action::FailAfter(errno) => format!("{calls} does its work, but comes back with {}", errno_name(errno)),
             Action::Shorten(bytes) => format!("{calls} moves only {bytes} byte{} at a time", if bytes == 1 { "" } else { "s" }),
             Action::Kill => format!("the process is killed at {calls}"),
             Action::ExitWith(status) => format!("the process exits with status {status}"),
@@ -201,6 +204,12 @@ impl Fault {
 #[must_use]
 pub fn fail(calls: impl AsCalls, errno: i32) -> Fault {
     Fault::new(Action::Fail(errno), calls.as_calls())
+}
+
+/// These calls are carried out, and then come back with this errno; connect(2) interrupted by a signal, whose handshake goes on.
+#[must_use]
+pub fn fail_after(calls: impl AsCalls, errno: i32) -> Fault {
+    Fault::new(Action::FailAfter(errno), calls.as_calls())
 }
 
 /// These transfers move at most so many bytes a call, as the kernel may do on pipes, FIFOs, sockets and terminals.

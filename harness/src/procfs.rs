@@ -123,6 +123,12 @@ impl Proc {
         Activity::Asleep { number, arguments }
     }
 
+    /// Whether the task is stopped, by a signal or for its tracer.
+    #[must_use]
+    pub fn is_stopped(&self, task: Pid) -> bool {
+        self.text(&format!("{task}/stat")).is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't'])))
+    }
+
     /// The process that a task belongs to, and the process's id in its innermost PID namespace.
     pub fn process_of(&self, task: Pid) -> io::Result<(Pid, Pid)> {
         let status = self.text(&format!("{task}/status"))?;

@@ -123,7 +123,7 @@ impl Session {
             }
             let call = self.tracer.events[event].call.word();
             let what = match self.tracer.faults[fault].0.action {
-                Action::Fail(errno) => format!("{call} fails here with {}", errno_name(errno)),
+                Action::Fail(errno) | Action::FailAfter(errno) => format!("{call} fails here with {}", errno_name(errno)),
                 Action::Shorten(bytes) => format!("{call} moves only {bytes} byte{} here", if bytes == 1 { "" } else { "s" }),
                 Action::Kill => "the process is killed here".to_owned(),
                 Action::ExitWith(status) => format!("the process exits here with status {status}"),

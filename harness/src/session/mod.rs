@@ -9,6 +9,7 @@
 
 mod evidence;
 mod asleep;
+mod look;
 pub mod peer;
 mod stream;
 mod written;
@@ -418,21 +419,6 @@ impl Session {
     #[must_use]
     pub fn tables(&self) -> &[TableAtTransfer] {
         &self.tracer.tables
-    }
-
-    /// The descriptors that a live process of the program holds now, with the kind and name of what they refer to, standard streams left out.
-    ///
-    /// # Errors
-    /// Broken, if `/proc` cannot be read.
-    pub fn descriptors(&mut self, program: Program) -> Result<Vec<(i32, Kind, String)>, Unpassed> {
-        let pid = self.tracer.process(self.running[program.0].process).pid;
-        let held = self.tracer.proc.descriptors(pid)?;
-        let known = held.iter().filter_map(|held| Some((held.number, self.tracer.object_of(pid, held.number)?))).collect::<Vec<_>>();
-        let describe = |(number, object): (i32, usize)| {
-            let object = self.tracer.objects.get(object);
-            (number, object.kind, object.name.clone())
-        };
-        Ok(known.into_iter().map(describe).filter(|(_, kind, _)| *kind != Kind::Standard).collect())
     }
 
     /// How the program's live processes have the object of this name open now: one entry for each descriptor.

@@ -30,7 +30,7 @@ pub enum End {
 /// A socket on which the check waits for connections.
 pub struct Listener {
     socket: OwnedFd,
-    /// The port on 127.0.0.1.
+    /// The port.
     pub port: u16,
 }
 
@@ -80,8 +80,16 @@ impl Session {
     /// # Errors
     /// Fail, if nobody listens there.
     pub fn connect(&mut self, port: u16) -> Result<Connection, Unpassed> {
+        self.connect_to(Ipv4Addr::LOCALHOST, port)
+    }
+
+    /// Connects to a port on an address of the machine, for instance any of 127.0.0.0/8.
+    ///
+    /// # Errors
+    /// Fail, if nobody listens there.
+    pub fn connect_to(&mut self, host: Ipv4Addr, port: u16) -> Result<Connection, Unpassed> {
         let socket = socket::tcp()?;
-        self.connect_socket(socket, port)
+        self.connect_socket(socket, host, port)
     }
 
     /// Connects with a small receive buffer: the other side's writes come up short soon when nothing is read.
@@ -91,27 +99,21 @@ impl Session {
     pub fn connect_with_small_buffer(&mut self, port: u16) -> Result<Connection, Unpassed> {
         let socket = socket::tcp()?;
         socket::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, 2048)?;
-        self.connect_socket(socket, port)
+        self.connect_socket(socket, Ipv4Addr::LOCALHOST, port)
     }
 
-    fn connect_socket(&mut self, socket: OwnedFd, port: u16) -> Result<Connection, Unpassed> {
+    fn connect_socket(&mut self, socket: OwnedFd, host: Ipv4Addr, port: u16) -> Result<Connection, Unpassed> {
         let goal = "the program listens on the port that it printed";
-        let refused = |error: &io::Error| {
+        // Without waiting, connect(2) says at the second call what came of the first: that nobody listens, too.
+        let outcome = self.until(goal, |_| match socket::connect(socket.as_fd(), host, port) {
+            Ok(connected) => Ok(connected.then_some(Ok(()))),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(Some(Err(error))),
+            Err(error) => Err(error),
+        })?;
+        outcome.map_err(|error| {
             let observed = format!("connecting to it failed: {}", error.kind());
-            Unpassed::from(Finding::new(
-                "connection",
-                goal,
-                observed,
-                "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)",
-            ))
-        };
-        let connected = socket::connect(socket.as_fd(), Ipv4Addr::LOCALHOST, port);
-        if matches!(&connected, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
-            return Err(connected.err().map_or_else(|| Unpassed::Broken(goal.into()), |error| refused(&error)));
-        }
-        if !connected? {
-            self.until(goal, |_| socket::connect(socket.as_fd(), Ipv4Addr::LOCALHOST, port).map(|done| done.then_some(())))?;
-        }
+            Finding::new("connection", goal, observed, "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)")
+        })?;
         Ok(Connection::new(socket))
     }
 
@@ -120,8 +122,16 @@ impl Session {
     /// # Errors
     /// Broken, if the socket cannot be made.
     pub fn listen(&mut self) -> Result<Listener, Unpassed> {
+        self.listen_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Waits for connections on a free port of an address of the machine, for instance any of 127.0.0.0/8.
+    ///
+    /// # Errors
+    /// Broken, if the socket cannot be made.
+    pub fn listen_at(&mut self, host: Ipv4Addr) -> Result<Listener, Unpassed> {
         let socket = socket::tcp()?;
-        socket::bind(socket.as_fd(), Ipv4Addr::LOCALHOST, 0)?;
+        socket::bind(socket.as_fd(), host, 0)?;
         socket::listen(socket.as_fd(), 8)?;
         let port = socket::port(socket.as_fd())?;
         Ok(Listener { socket, port })

@@ -31,6 +31,11 @@ impl Input {
         self.waiting.extend(bytes);
     }
 
+    /// How much the pipe has not taken.
+    pub fn left(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// The end comes once all is taken.
     pub fn end(&mut self) {
         self.ends = true;

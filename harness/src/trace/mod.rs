@@ -466,6 +466,7 @@ impl Tracer {
                     Registers::get(pid)?.set_call(pid, -1)?;
                     pending.result = Some(-i64::from(errno));
                 }
+                Action::FailAfter(errno) => pending.result = Some(-i64::from(errno)),
                 Action::Shorten(bytes) => {
                     let mut registers = Registers::get(pid)?;
                     registers.set_argument(2, bytes);

@@ -47,6 +47,8 @@ impl Tracer {
         for (pid, task) in &self.tasks {
             let call = match task.state {
                 State::Held(_) => continue,
+                // Continued already, but not yet come to the stop that tells so.
+                State::GroupStop if !self.proc.is_stopped(*pid) => return Rest::Active,
                 State::GroupStop => None,
                 State::Resumed => match self.proc.activity(*pid) {
                     Activity::Asleep { number, arguments } => {
