@@ -2,7 +2,7 @@
 //!
 //! Each command runs alone, under `lab trace`, and under strace. Output and exit status must be the same under all three; the traces must be the same but
 //! for what `support/alike.rs` lists. Where a task's calls differ from strace's, strace runs again, up to [`MOST_REFERENCES`] times: the task must then be
-//! as in one of these runs (some of which delay forks or ends), or strace's runs must differ among themselves at that very place, which is the program's own nondeterminism and is told.
+//! as in one of these runs (some of which delay forks, writes or ends), or strace's runs must differ among themselves at that very place, which is the program's own nondeterminism and is told.
 
 mod support {
     pub mod alike;
@@ -25,7 +25,7 @@ use support::tracers::{Pace, Traced};
 use support::{compiled, folder, installed};
 
 /// Runs of strace before a difference counts.
-const MOST_REFERENCES: usize = 8;
+const MOST_REFERENCES: usize = 10;
 
 const TRACERS: [(&str, &str); 3] = [("strace", "strace"), ("setarch", "util-linux"), ("taskset", "util-linux")];
 
@@ -96,7 +96,7 @@ impl<'a> Case<'a> {
         assert_same_outcome(&alone, &by_lab);
         let mut references: Vec<Normal> = Vec::new();
         let comparison = loop {
-            let pace = [Pace::AsItIs, Pace::AsItIs, Pace::ParentsLate, Pace::EndsLate][references.len() % 4];
+            let pace = [Pace::AsItIs, Pace::AsItIs, Pace::ParentsLate, Pace::EndsLate, Pace::WritersLate][references.len() % 5];
             let (by_strace, reference) = traced.by_strace(pace);
             assert_same_outcome(&alone, &by_strace);
             let observed = with_arguments_of(&observed, &argument_counts(&reference));
@@ -267,9 +267,10 @@ fn python_with_subprocesses() {
 
 #[test]
 fn python_with_threads() {
-    let code = "import threading as t, os\nr, w = os.pipe()\n\
-                ts = [t.Thread(target=lambda n=n: os.write(w, bytes([n]))) for n in range(4)]\n\
-                for x in ts: x.start(); x.join()\nprint(os.read(r, 9))";
+    // All are there at once, so that none gets the stack of one that has ended.
+    let code = "import threading as t, os\nr, w = os.pipe()\nb = t.Barrier(4)\n\
+                ts = [t.Thread(target=lambda n=n: (b.wait(), os.write(w, bytes([120])))) for n in range(4)]\n\
+                for x in ts: x.start()\nfor x in ts: x.join()\nprint(os.read(r, 9))";
     python_case("python_threads", code).with_threads().undetermined(10).assert_traced_faithfully();
 }
 

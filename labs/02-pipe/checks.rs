@@ -58,7 +58,7 @@ fn any_word(lab: &Lab) -> Verdict {
 /// Words that are together longer than a pipe holds arrive as well: a few long ones, and thousands of short ones. The processes never wait for each other for
 /// ever.
 fn big_input(lab: &Lab) -> Verdict {
-    settled(whole(lab, &long_words(lab)).when("there are a few long words"))?;
+    settled(whole(lab, &longer_than_a_pipe(lab)).when("there are a few long words"))?;
     settled(whole(lab, &thousands_of_words(lab)).when("there are thousands of words"))
 }
 
@@ -92,13 +92,14 @@ fn child_reaped(lab: &Lab) -> Verdict {
 /// If the child is killed or exits with a status other than 0, the parent prints a line that begins with `pipe: ` on standard error and exits 1. It does not
 /// wait for ever and is not killed by a signal. If the child ends before it has sent the count, no line `N bytes` is printed.
 fn child_failure(lab: &Lab) -> Verdict {
-    let (few, long) = (lab.words(5..20), long_words(lab));
+    let few = lab.words(5..20);
+    let long = [longer_than_a_pipe(lab), longer_than_a_pipe(lab), longer_than_a_pipe(lab)].concat();
     let in_child = |fault: Fault| fault.by(Who::Children);
 
     // The parent writes nothing until the child is dead, so that the pipe is broken for certain.
     let broken_pipe = [in_child(kill_at(Read).on(Kind::Pipe)), delay_at(Write).on(Kind::Pipe).by(Who::Parent)];
     child_fails(lab, &few, "the child is killed before it reads").inject_all(broken_pipe).expect(prints_no_count).verdict()?;
-    // All of the long words do not fit into the pipe: the parent is still sending them.
+    // Whatever one read takes, there is more left than fits into the pipe: the parent is still sending.
     let killed = in_child(kill_at(Read).on(Kind::Pipe).nth(2));
     child_fails(lab, &long, "the child is killed between two reads").inject(killed).expect(prints_no_count).verdict()?;
     let killed = in_child(kill_at(Write).on(Kind::Pipe));
@@ -114,7 +115,7 @@ fn child_failure(lab: &Lab) -> Verdict {
 /// Any read may return fewer bytes than asked for, down to one. A write of more than PIPE_BUF (4096) bytes to a pipe, and any write to standard output, may
 /// take fewer bytes than given. The program goes on with the rest, and nothing is lost, doubled or changed.
 fn partial_transfers(lab: &Lab) -> Verdict {
-    let (mixed, long) = (mixed_words(lab), long_words(lab));
+    let (mixed, long) = (mixed_words(lab), longer_than_an_atomic_write(lab));
     // An answer that never asks for more than one byte, or never writes more than 4096, has nothing that could be cut.
     let reads = short(Read, 1).on(Kind::Pipe).every().if_called();
     settled(whole(lab, &mixed).when("each read on a pipe returns one byte").inject(reads))?;

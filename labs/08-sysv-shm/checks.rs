@@ -21,17 +21,17 @@ fn empty_input(lab: &Lab) -> Verdict {
     on_a_keyfile(lab, |keyfile| writer_first(keyfile, &[]))
 }
 
-/// A whole transfer in which the writer comes first.
+/// A whole transfer in which the writer comes first. It lets the reader go on whenever both can: what happens is the same every time.
 fn writer_first(keyfile: &mut Keyfile, bytes: &[u8]) -> Result<(), Unpassed> {
-    let writer = keyfile.first(Side::Writer, bytes)?;
+    let writer = keyfile.first(Side::Writer, bytes, |writer| [slow_after_semop(writer)])?;
     let reader = keyfile.reader()?;
     keyfile.complete(&[writer, reader])?;
     keyfile.prints(reader, bytes)
 }
 
-/// A whole transfer in which the reader comes first.
+/// A whole transfer in which the reader comes first, and lets the writer go on whenever both can.
 fn reader_then_writer(keyfile: &mut Keyfile, bytes: &[u8]) -> Result<(), Unpassed> {
-    let reader = keyfile.first(Side::Reader, &[])?;
+    let reader = keyfile.first(Side::Reader, &[], |reader| [slow_after_semop(reader)])?;
     let writer = keyfile.writer(bytes)?;
     keyfile.complete(&[writer, reader])?;
     keyfile.prints(reader, bytes)
@@ -40,7 +40,6 @@ fn reader_then_writer(keyfile: &mut Keyfile, bytes: &[u8]) -> Result<(), Unpasse
 /// An input that fits the segment, of any bytes, comes out as it went in, also when the reader goes on at every moment at which it can. Both exit 0.
 fn one_piece(lab: &Lab) -> Verdict {
     let bytes = any_bytes(lab, lab.number(266..CAPACITY as u64) as usize);
-    on_a_keyfile(lab, |keyfile| writer_first(keyfile, &bytes))?;
     on_a_keyfile(lab, |keyfile| {
         let writer = keyfile.writer(&bytes)?;
         // The reader comes before the writer has read anything: nothing is there for it yet.
@@ -53,7 +52,8 @@ fn one_piece(lab: &Lab) -> Verdict {
         keyfile.complete(&[writer, reader])?;
         keyfile.prints(reader, &bytes)
     })
-    .map_err(|unpassed| when(unpassed, "the reader goes on whenever it can"))
+    .map_err(|unpassed| when(unpassed, "the reader goes on whenever it can"))?;
+    on_a_keyfile(lab, |keyfile| writer_first(keyfile, &bytes))
 }
 
 /// The reader may be started first: it creates the set and waits, and the transfer is complete once the writer has come. Both exit 0.
@@ -68,7 +68,7 @@ fn reader_first(lab: &Lab) -> Verdict {
 fn turns_kept(lab: &Lab) -> Verdict {
     let bytes = many_pieces(lab);
     on_a_keyfile(lab, |keyfile| {
-        let writer = keyfile.first(Side::Writer, &bytes)?;
+        let writer = keyfile.first(Side::Writer, &bytes, |_| None)?;
         let reader = keyfile.reader()?;
         keyfile.arm(slow(reader, Write));
         keyfile.complete(&[writer, reader])?;
@@ -76,7 +76,7 @@ fn turns_kept(lab: &Lab) -> Verdict {
     })
     .map_err(|unpassed| when(unpassed, "the reader is slow"))?;
     on_a_keyfile(lab, |keyfile| {
-        let reader = keyfile.first(Side::Reader, &[])?;
+        let reader = keyfile.first(Side::Reader, &[], |_| None)?;
         let writer = keyfile.writer(&bytes)?;
         keyfile.arm(slow(writer, Read));
         keyfile.complete(&[writer, reader])?;
@@ -272,7 +272,7 @@ fn queued_writer(lab: &Lab, [first_input, second_input]: &[Vec<u8>; 2]) -> Verdi
 /// until the set is gone; then it belongs to the next transfer.
 fn late(lab: &Lab, side: Side, hold: Option<Fault>, [first_input, second_input]: &[Vec<u8>; 2]) -> Verdict {
     on_a_keyfile(lab, |keyfile| {
-        let writer = keyfile.first(Side::Writer, first_input)?;
+        let writer = keyfile.first(Side::Writer, first_input, |_| None)?;
         let reader = keyfile.reader()?;
         let removal = keyfile.session.arm(hold_at(Semctl).where_argument(2, libc::IPC_RMID as u64).of(writer));
         keyfile.session.until_held(removal)?;
@@ -322,10 +322,7 @@ fn transfer_with(lab: &Lab, bytes: &[u8], fault: impl Fn(Side) -> Option<Fault>)
     let mut faults: Vec<_> = Side::BOTH.into_iter().filter_map(|side| Some(fault(side)?.describe())).collect();
     faults.dedup();
     on_a_keyfile(lab, |keyfile| {
-        let writer = keyfile.writer(bytes)?;
-        keyfile.arm(fault(Side::Writer).map(|fault| fault.of(writer)));
-        keyfile.session.settle()?;
-        keyfile.still_runs(writer, "it waits for the reader")?;
+        let writer = keyfile.first(Side::Writer, bytes, |writer| fault(Side::Writer).map(|fault| fault.of(writer)))?;
         let reader = keyfile.reader()?;
         keyfile.arm(fault(Side::Reader).map(|fault| fault.of(reader)));
         keyfile.complete(&[writer, reader])?;
@@ -370,7 +367,7 @@ fn reports(lab: &Lab, side: Side, place: Place, (call, errno): (Call, i32)) -> V
     let beginning = format!("xfr: {}:", call.word());
     on_a_keyfile(lab, |keyfile| {
         if place == Place::Second {
-            keyfile.first(side.other(), b"abc")?;
+            keyfile.first(side.other(), b"abc", |_| None)?;
         }
         let failing = keyfile.start(side, side.name(), b"abc")?;
         keyfile.arm([fault.every().of(failing)]);

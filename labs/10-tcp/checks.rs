@@ -1,12 +1,20 @@
 //! Checks for the TCP lab, one for each promise in its README. The check is the server's client and the client's server; neither program needs the other.
 
+#[path = "checks/refusals.rs"]
+mod refusals;
+#[path = "checks/sockets.rs"]
+mod sockets;
 #[path = "checks/steps.rs"]
 mod steps;
 
 use std::net::Ipv4Addr;
 
 use harness::prelude::*;
-use steps::{MODES, Server, accept, binary, converse, end_well, expecting, listen, start_client, take_input, text, under, until_printed};
+use refusals::{bind_fails, connect_fails, connection_fails, ends_with_usage, refuses, write_fails};
+use sockets::{children_do_not_listen, holds_no_connection};
+use steps::{
+    Server, accept, binary, converse, end_well, expecting, in_both_modes, last_words, listen, start_client, take_input, text, under, until_printed,
+};
 
 harness::checks! {
     listens, echoes, connection_closed, fork_serves_all, fork_closes, fork_reaps, client_connects, half_close, prints_all, both_ways, client_gone,
@@ -19,13 +27,15 @@ fn listens(lab: &Lab) -> Verdict {
     // All of 127.0.0.0/8 are addresses of the machine.
     let another = Ipv4Addr::new(127, lab.number(1..255) as u8, lab.number(1..255) as u8, lab.number(2..255) as u8);
     lab.session(|session| {
-        let server = Server::start(session, &[])?;
-        under("with port 0", session.connect(server.port))?;
         let port = free_port(session)?;
         let server = under("with a port given", Server::start_on(session, &[], port))?;
         under("with a port given", session.connect(server.port))?;
         let server = Server::start(session, &[])?;
-        under("at another address than 127.0.0.1", session.connect_to(another, server.port))?;
+        under("with port 0", session.connect(server.port))?;
+        let server = Server::start(session, &[])?;
+        let goal = "echod takes clients at every IPv4 address of the machine";
+        let next = "bind to INADDR_ANY: bound to one address, a socket takes no client at another; ip(7)";
+        expecting(goal, next, session.connect_to(another, server.port))?;
         session.pass()
     })
 }
@@ -81,37 +91,6 @@ fn connection_closed(lab: &Lab) -> Verdict {
     })
 }
 
-/// A TCP socket that a process of the server's holds.
-struct Held {
-    process: ProcessId,
-    by_child: bool,
-    listens: bool,
-    /// Its name and its descriptor, for messages.
-    what: String,
-}
-
-fn sockets_held(session: &mut Session, server: Server) -> Result<Vec<Held>, Unpassed> {
-    let listened = session.events_of(server.program).filter(|event| event.call == Listen && event.succeeded());
-    let listening: Vec<String> = listened.map(|event| session.object_name(event)).collect();
-    let alive = session.processes_of(server.program).filter(|process| process.exit.is_none());
-    let mut held = Vec::new();
-    for (process, by_child) in alive.map(|process| (process.id, process.parent.is_some())).collect::<Vec<_>>() {
-        for (descriptor, _, name) in session.descriptors_of(process)?.into_iter().filter(|(_, kind, _)| *kind == Kind::Tcp) {
-            held.push(Held { process, by_child, listens: listening.contains(&name), what: format!("{name} as descriptor {descriptor}") });
-        }
-    }
-    Ok(held)
-}
-
-fn holds_no_connection(session: &mut Session, server: Server) -> Result<(), Unpassed> {
-    server.goes_on(session)?;
-    let held = sockets_held(session, server)?;
-    let Some(kept) = held.iter().find(|socket| !socket.by_child && !socket.listens) else { return Ok(()) };
-    let expected = "the server's process holds no connection that is over or that a child serves";
-    let next = "close each socket that accept has returned as soon as this process is done with it; close(2)";
-    Err(Finding::new("descriptor", expected, format!("it holds {}", kept.what), next).into())
-}
-
 /// With `--fork` a client that stays connected and says nothing does not stop the next ones from being served.
 fn fork_serves_all(lab: &Lab) -> Verdict {
     let messages = [binary(lab, 100), binary(lab, 100), binary(lab, 10)];
@@ -141,14 +120,6 @@ fn fork_closes(lab: &Lab) -> Verdict {
         server.finish(session, second, b"")?;
         session.pass()
     })
-}
-
-fn children_do_not_listen(session: &mut Session, server: Server) -> Result<(), Unpassed> {
-    let held = sockets_held(session, server)?;
-    let Some(kept) = held.iter().find(|socket| socket.by_child && socket.listens) else { return Ok(()) };
-    let observed = format!("{} holds {}", session.name(kept.process), kept.what);
-    let next = "the child closes the listening socket right after fork: while it is open anywhere, the port stays taken; fork(2), close(2)";
-    Err(Finding::new("descriptor", "no process but the server's own holds the listening socket", observed, next).into())
 }
 
 /// With `--fork` every child that has ended is reaped, also when several end at nearly the same time and no further client comes.
@@ -183,20 +154,20 @@ fn client_connects(lab: &Lab) -> Verdict {
     let input = text(lab, 500);
     // The last number differs from the first, so that their order shows.
     let another = Ipv4Addr::new(127, lab.number(0..255) as u8, lab.number(0..255) as u8, lab.number(2..120) as u8);
-    for host in [Ipv4Addr::LOCALHOST, another] {
-        lab.session(|session| {
+    lab.session(|session| {
+        for host in [Ipv4Addr::LOCALHOST, another] {
             let listener = listen(session, host)?;
             session.program("echoc").args([host.to_string(), listener.port.to_string()]).stdin(input.as_slice()).start()?;
             let mut connection = accept(session, &listener)?;
-            let sent = expecting("echoc sends its standard input", session.receive(&mut connection, input.len()))?;
+            let next = "see what it does with its input once it is connected; read(2), send(2)";
+            let sent = expecting("echoc sends its standard input", next, session.receive(&mut connection, input.len()))?;
             if sent != input {
                 return Err(difference("what echoc sends", &input, &sent).into());
             }
-            session.pass()
-        })?;
-    }
-    // What follows is judged by other promises.
-    lab.session(Session::pass)
+        }
+        // What comes after that is for other checks.
+        session.pass()
+    })
 }
 
 /// At the end of its input `echoc` ends only the sending direction; it prints what the server answers after that, and exits with 0 at the server's
@@ -217,7 +188,7 @@ fn prints_all(lab: &Lab) -> Verdict {
         let listener = listen(session, Ipv4Addr::LOCALHOST)?;
         let client = start_client(session, &listener, Some(&input))?;
         let mut connection = accept(session, &listener)?;
-        take_input(session, &mut connection, &input)?;
+        take_input(session, client, &mut connection, &input)?;
         // As many bytes as the client has sent, and more only when it has had the time to take those for all.
         let (first, rest) = answer.split_at(input.len());
         session.send(&mut connection, first)?;
@@ -242,7 +213,8 @@ fn before_input_has_ended(lab: &Lab) -> Verdict {
         let client = start_client(session, &listener, None)?;
         session.feed(client, &line);
         let mut connection = accept(session, &listener)?;
-        let sent = expecting("echoc sends its input as it comes", session.receive(&mut connection, line.len()))?;
+        let next = "see where echoc waits after it has read something, and for what; read(2), send(2)";
+        let sent = expecting("echoc sends its input as it comes", next, session.receive(&mut connection, line.len()))?;
         session.send(&mut connection, &sent)?;
         until_printed(session, client, line.len())?;
         end_well(session, client, connection, &line)?;
@@ -265,11 +237,12 @@ fn while_server_takes_nothing(lab: &Lab) -> Verdict {
             input.extend_from_slice(&piece);
             session.settle()?;
         }
-        let goal = "echoc receives and prints the answer although it cannot send";
-        expecting(goal, session.send(&mut connection, &answer))?;
-        expecting(goal, until_printed(session, client, answer.len()))?;
+        let goal = "echoc receives and prints what the server sends, although it cannot send itself";
+        let next = "let no send wait while there is something to receive; poll(2), send(2) MSG_DONTWAIT";
+        expecting(goal, next, session.send(&mut connection, &answer))?;
+        expecting(goal, next, until_printed(session, client, answer.len()))?;
         session.end_input(client);
-        take_input(session, &mut connection, &input)?;
+        take_input(session, client, &mut connection, &input)?;
         end_well(session, client, connection, &answer)?;
         session.pass()
     })
@@ -333,24 +306,27 @@ fn port_reused(lab: &Lab) -> Verdict {
 /// SIGTERM or SIGINT ends `echod` at once with exit status 0, with and without `--fork`, also while a client is connected and silent.
 fn stops(lab: &Lab) -> Verdict {
     let message = binary(lab, 10);
-    for (options, mode) in MODES {
-        for signal in [libc::SIGTERM, libc::SIGINT] {
-            let name = signal_name(signal);
-            under(&format!("{name}, {mode}, no client"), ended_by(lab, signal, options, None))?;
-            under(&format!("{name}, {mode}, a silent client"), ended_by(lab, signal, options, Some(&message)))?;
-        }
-    }
-    lab.session(Session::pass)
+    in_both_modes(|options| {
+        ended_by(lab, libc::SIGTERM, options, &message)?;
+        ended_by(lab, libc::SIGINT, options, &message)
+    })
 }
 
-/// The signal comes while the server waits: for a client, or with a message for the client that has sent it and is now silent.
-fn ended_by(lab: &Lab, signal: i32, options: &[&str], message: Option<&[u8]>) -> Verdict {
+fn ended_by(lab: &Lab, signal: i32, options: &[&str], message: &[u8]) -> Verdict {
+    let name = signal_name(signal);
+    under(&format!("{name} comes while there is no client"), ended_at_rest(lab, signal, options, None))?;
+    under(&format!("{name} comes while a client is connected and silent"), ended_at_rest(lab, signal, options, Some(message)))
+}
+
+/// The signal comes while the server waits: for a client, or for the next word of the client that has sent the message.
+fn ended_at_rest(lab: &Lab, signal: i32, options: &[&str], message: Option<&[u8]>) -> Verdict {
     lab.session(|session| {
         let server = Server::start(session, options)?;
         let _client = message.map(|message| server.serve_another(session, message)).transpose()?;
         session.settle()?;
         session.signal(server.program, signal)?;
-        expecting("the signal ends echod", session.exit(server.program))?;
+        let next = "see where the server waits, and whether its handler gets it out of there for good; signal(7), sigaction(2) SA_RESTART";
+        expecting("the signal ends echod", next, session.exit(server.program))?;
         exits(session, server.program, Exit::Status(0))?;
         session.pass()
     })
@@ -362,32 +338,32 @@ fn short_counts(lab: &Lab) -> Verdict {
     // Two different numbers: if each call got and gave the same, nobody would miss a loop.
     let little_in = || short([Read, Recv], 7).on(Kind::Tcp).every().if_called();
     let less_out = || short([Write, Send], 3).on(Kind::Tcp).every().if_called();
-    for (options, mode) in MODES {
-        let verdict = lab.session(|session| {
+    let server = in_both_modes(|options| {
+        lab.session(|session| {
             session.arm(little_in());
             session.arm(less_out());
             let server = Server::start(session, options)?;
             server.serve_another(session, &message)?;
             session.pass()
-        });
-        under(&format!("when few bytes move at a time, {mode}"), verdict)?;
-    }
-    let verdict = lab.session(|session| {
+        })
+    });
+    under("when few bytes move at a time", server)?;
+    let client = lab.session(|session| {
         session.arm(little_in().on(Kind::Standard));
         session.arm(less_out().on(Kind::Standard));
         let listener = listen(session, Ipv4Addr::LOCALHOST)?;
         converse(session, &listener, &input, &answer)?;
         session.pass()
     });
-    under("when few bytes move at a time", verdict)
+    under("when few bytes move at a time", client)
 }
 
 /// Where accept, recv, send, read, write or poll fails with EINTR, because a signal came, both programs make the call again and go on; a connect is another
 /// matter.
 fn interrupted(lab: &Lab) -> Verdict {
     let (messages, input, answer) = ([binary(lab, 100), binary(lab, 200)], text(lab, 500), text(lab, 500));
-    for (options, mode) in MODES {
-        let verdict = lab.session(|session| {
+    let server = in_both_modes(|options| {
+        lab.session(|session| {
             interrupt_calls(session);
             let server = Server::start(session, options)?;
             for _ in 0..2 {
@@ -400,16 +376,16 @@ fn interrupted(lab: &Lab) -> Verdict {
             }
             server.goes_on(session)?;
             session.pass()
-        });
-        under(&format!("when calls are interrupted by signals, {mode}"), verdict)?;
-    }
-    let verdict = lab.session(|session| {
+        })
+    });
+    under("when calls are interrupted by signals", server)?;
+    let client = lab.session(|session| {
         interrupt_calls(session);
         let listener = listen(session, Ipv4Addr::LOCALHOST)?;
         converse(session, &listener, &input, &answer)?;
         session.pass()
     });
-    under("when calls are interrupted by signals", verdict)
+    under("when calls are interrupted by signals", client)
 }
 
 /// The first, third, fifth … call of each kind fails with EINTR. Which of them a program makes is its own choice.
@@ -426,9 +402,8 @@ fn interrupt_calls(session: &mut Session) {
 fn connect_interrupted(lab: &Lab) -> Verdict {
     let (input, answer) = (text(lab, 500), text(lab, 500));
     let interrupted = fail_after(Connect, libc::EINTR).on(Kind::Tcp);
-    let circumstance = interrupted.describe();
     let verdict = lab.session(|session| {
-        session.arm(interrupted);
+        session.arm(interrupted.clone());
         let listener = listen(session, Ipv4Addr::LOCALHOST)?;
         let client = start_client(session, &listener, Some(&input))?;
         let served = serve_last_connection(session, &listener, client, &input, &answer);
@@ -436,7 +411,7 @@ fn connect_interrupted(lab: &Lab) -> Verdict {
         served?;
         session.pass()
     });
-    under(&format!("when {circumstance}"), verdict)
+    when_armed(&interrupted, verdict)
 }
 
 /// A client that gives the interrupted attempt up and makes a new socket leaves a connection on which nothing was sent.
@@ -448,7 +423,7 @@ fn serve_last_connection(session: &mut Session, listener: &Listener, client: Pro
         (sent, _) = session.receive_all(&mut connection)?;
     }
     if sent != input {
-        return Err(difference("what echoc sends", input, &sent).into());
+        return Err(difference("what echoc sends", input, &sent).with(last_words(session, client)).into());
     }
     session.send(&mut connection, answer)?;
     end_well(session, client, connection, answer)
@@ -469,124 +444,48 @@ fn connects_each_socket_once(session: &Session, client: Program) -> Result<(), U
 /// When accept fails with ECONNABORTED, `echod` goes on and serves the next client.
 fn accept_aborted(lab: &Lab) -> Verdict {
     let message = binary(lab, 100);
-    for (options, mode) in MODES {
-        let aborted = fail(Accept, libc::ECONNABORTED).on(Kind::Tcp);
-        let circumstance = format!("when {}, {mode}", aborted.describe());
-        let verdict = lab.session(|session| {
-            session.arm(aborted);
+    let aborted = fail(Accept, libc::ECONNABORTED).on(Kind::Tcp);
+    let verdict = in_both_modes(|options| {
+        lab.session(|session| {
+            session.arm(aborted.clone());
             let server = Server::start(session, options)?;
             server.serve_another(session, &message)?;
             session.pass()
-        });
-        under(&circumstance, verdict)?;
-    }
-    lab.session(Session::pass)
+        })
+    });
+    when_armed(&aborted, verdict)
+}
+
+/// Says in a failure which fault was carried out.
+fn when_armed(fault: &Fault, verdict: Verdict) -> Verdict {
+    under(&format!("when {}", fault.describe()), verdict)
 }
 
 /// A failed call is reported as `PROGRAM: CALL: message` on standard error, and the program exits with 1.
 fn errors_reported(lab: &Lab) -> Verdict {
-    let message = text(lab, 20);
-    under(
-        "when nobody listens on the port",
-        lab.session(|session| {
-            let port = session.free_port()?.to_string();
-            let client = session.program("echoc").args(["127.0.0.1", &port]).start()?;
-            reports(session, client, "echoc: connect: ")
-        }),
-    )?;
-    under(
-        "when another process listens on the port",
-        lab.session(|session| {
-            let taken = session.listen()?;
-            let server = session.program("echod").arg(taken.port.to_string()).start()?;
-            reports(session, server, "echod: bind: ")
-        }),
-    )?;
-    for (call, errno, program, arguments) in [
-        (Socket, libc::EMFILE, "echod", ["--fork", "0"]),
-        (Listen, libc::EADDRINUSE, "echod", ["--fork", "0"]),
-        (Socket, libc::EMFILE, "echoc", ["127.0.0.1", "9"]),
-    ] {
-        let fault = fail(call, errno);
-        under(
-            &format!("when {}", fault.describe()),
-            lab.session(|session| {
-                session.arm(fault);
-                let program_run = session.program(program).args(arguments).start()?;
-                reports(session, program_run, &format!("{program}: {}: ", call.word()))
-            }),
-        )?;
-    }
-    let full = fail(Write, libc::ENOSPC).on(Kind::Standard).where_argument(0, 1);
-    under(
-        "when standard output is full",
-        lab.session(|session| {
-            session.arm(full);
-            let (client, mut connection) = connected_client(session)?;
-            session.send(&mut connection, &message)?;
-            reports(session, client, "echoc: write")
-        }),
-    )?;
-    under(
-        "when the server resets the connection",
-        lab.session(|session| {
-            let (client, mut connection) = connected_client(session)?;
-            session.feed(client, &message);
-            session.receive(&mut connection, message.len())?;
-            session.settle()?;
-            connection.reset()?;
-            // It may be in any call that uses the connection.
-            reports(session, client, "echoc: ")
-        }),
-    )
-}
-
-fn connected_client(session: &mut Session) -> Result<(Program, Connection), Unpassed> {
-    let listener = listen(session, Ipv4Addr::LOCALHOST)?;
-    let client = start_client(session, &listener, None)?;
-    Ok((client, accept(session, &listener)?))
-}
-
-fn reports(session: &mut Session, program: Program, beginning: &str) -> Verdict {
-    expecting("the program reports the failed call and ends", session.exit(program))?;
-    complains(session, program, &[beginning])?;
-    exits(session, program, Exit::Status(1))?;
-    session.pass()
+    let no_socket = || fail(Socket, libc::EMFILE).where_argument(0, libc::AF_INET as u64);
+    lab.run("echod").arg("0").inject(no_socket()).complains(&["echod: socket: "]).exits(1).verdict()?;
+    lab.run("echod").arg("0").inject(fail(Listen, libc::EADDRINUSE)).complains(&["echod: listen: "]).exits(1).verdict()?;
+    lab.run("echoc").args(["127.0.0.1", "9"]).inject(no_socket()).complains(&["echoc: socket: "]).exits(1).verdict()?;
+    under("when nobody listens on the port", connect_fails(lab))?;
+    under("when another process listens on the port", bind_fails(lab))?;
+    under("when standard output is full", write_fails(lab))?;
+    under("when the server resets the connection", connection_fails(lab))
 }
 
 /// Wrong usage prints the usage line on standard error, and the program exits with 2.
 fn usage(lab: &Lab) -> Verdict {
-    let echod: [&[&str]; 6] = [&[], &["--fork"], &["x"], &["65536"], &["1", "2"], &["--spoon", "0"]];
-    let echoc: [&[&str]; 9] = [
-        &[],
-        &["127.0.0.1"],
-        &["127.0.0.1", "0"],
-        &["localhost", "9"],
-        &["127.0.0", "9"],
-        &["127.0.0.256", "9"],
-        &["1.2.3.4.5", "9"],
-        &["127.0.0.1", "x"],
-        &["127.0.0.1", "9", "9"],
-    ];
     lab.session(|session| {
-        for (program, lines) in [("echod", &echod[..]), ("echoc", &echoc[..])] {
-            for arguments in lines {
-                let line = std::iter::once(program).chain(arguments.iter().copied()).collect::<Vec<_>>().join(" ");
-                under(&format!("as `{line}`"), refuses(session, program, arguments))?;
-            }
+        for line in ["", "--fork", "x", "65536", "1 2", "--spoon 0"] {
+            refuses(session, "echod", line)?;
         }
-        // Cut off at 16 bits, this is a port that somebody listens on.
+        for line in ["", "127.0.0.1", "127.0.0.1 0", "127.0.0.1 x", "127.0.0.1 9 9", "localhost 9", "127.0.0 9", "127.0.0.256 9", "1.2.3.4.5 9"] {
+            refuses(session, "echoc", line)?;
+        }
+        // Cut off at 16 bits, this is a port on which somebody listens.
         let listener = session.listen()?;
-        let port = (65_536 + u32::from(listener.port)).to_string();
-        under("as `echoc 127.0.0.1 PORT` with a PORT above 65535", refuses(session, "echoc", &["127.0.0.1", &port]))?;
+        let port = 65_536 + u32::from(listener.port);
+        under("with a PORT above 65535", ends_with_usage(session, "echoc", &format!("127.0.0.1 {port}")))?;
         session.pass()
     })
-}
-
-fn refuses(session: &mut Session, name: &str, arguments: &[&str]) -> Result<(), Unpassed> {
-    let program = session.program(name).args(arguments.iter().copied()).start()?;
-    expecting("the program prints its usage and ends", session.exit(program))?;
-    complains(session, program, &["usage: "])?;
-    exits(session, program, Exit::Status(2))?;
-    prints(session, program, b"")
 }

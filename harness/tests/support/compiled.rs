@@ -1,4 +1,4 @@
-//! The programs below `tests/programs`, each compiled once in a run of the tests.
+//! The programs below `tests/programs`, each compiled once: again only when its source is newer.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +20,9 @@ fn compile(name: &str) -> PathBuf {
     let programs = folder::of_executable().join("programs");
     std::fs::create_dir_all(&programs).unwrap_or_else(|error| panic!("{}: {error}", programs.display()));
     let executable = programs.join(name);
+    if is_newer(&executable, &source) {
+        return executable;
+    }
     // Under another name first: a test process beside this one may be using the executable.
     let fresh = programs.join(format!("{name}.{}", std::process::id()));
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
@@ -29,4 +32,10 @@ fn compile(name: &str) -> PathBuf {
     assert!(output.status.success(), "{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
     std::fs::rename(&fresh, &executable).unwrap_or_else(|error| panic!("{}: {error}", executable.display()));
     executable
+}
+
+/// Whether another process of this run, or an earlier run, has compiled the source as it is.
+fn is_newer(executable: &Path, source: &Path) -> bool {
+    let changed = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
+    changed(executable).is_some_and(|made| changed(source).is_some_and(|written| made > written))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 /// Whether all these programs, each with the Debian package that has it, are installed; says on standard error which are not.
+#[allow(dead_code, reason = "only some of the test executables need it")]
 pub fn all_installed(programs: &[(&str, &str)]) -> bool {
     let missing: Vec<&str> = programs.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
     if missing.is_empty() {

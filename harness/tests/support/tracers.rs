@@ -27,6 +27,8 @@ pub enum Pace {
     ParentsLate,
     /// Each process ends 10 ms late.
     EndsLate,
+    /// Who has written goes on 3 ms late: its reader comes first.
+    WritersLate,
 }
 
 const SECONDS: u64 = 60;
@@ -52,6 +54,7 @@ impl Traced<'_> {
             Pace::AsItIs => &[][..],
             Pace::ParentsLate => &["-e", "inject=fork,vfork,clone,clone3:delay_exit=10000"],
             Pace::EndsLate => &["-e", "inject=exit_group:delay_enter=10000"],
+            Pace::WritersLate => &["-e", "inject=write,shutdown:delay_exit=3000"],
         };
         let strace = ["setarch", "-R", "strace", "-f", "-X", "raw", "-e", "raw=all", "-o", &file.to_string_lossy()];
         let output = self.run(&[&strace, delay].concat());

@@ -23,15 +23,31 @@ fn shuffled(lab: &Lab, mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-/// Few words, all together longer than a pipe holds (65,536 bytes), and the longest alone as well. One argument can have 128 KiB at most; execve(2).
-pub fn long_words(lab: &Lab) -> Vec<String> {
-    let lengths = [lab.number(66_000..72_000), lab.number(9_000..12_000), lab.number(5_000..7_000)];
+/// What a pipe holds, in bytes; pipe(7).
+const PIPE_HOLDS: u64 = 65_536;
+
+/// Few words, of which one alone is longer than a pipe holds. One argument can have 128 KiB at most; execve(2).
+pub fn longer_than_a_pipe(lab: &Lab) -> Vec<String> {
+    let lengths = [lab.number(PIPE_HOLDS + 1..PIPE_HOLDS + 2000), lab.number(100..300), lab.number(100..300)];
     shuffled(lab, lengths.map(|length| long_word(lab, length)).into())
 }
 
-/// Short words, six letters in the mean, all together longer than a pipe holds.
+/// Thousands of short words that are together longer than a pipe holds, but not by much: an answer may well read byte by byte.
 pub fn thousands_of_words(lab: &Lab) -> Vec<String> {
-    lab.words(11_500..12_500)
+    let mut left = PIPE_HOLDS + 1;
+    let mut words = Vec::new();
+    while left > 0 {
+        let length = lab.number(20..30);
+        words.push(long_word(lab, length));
+        left = left.saturating_sub(length);
+    }
+    words
+}
+
+/// Words that are longer than what a write to a pipe takes whole, which is PIPE_BUF (4096) bytes.
+pub fn longer_than_an_atomic_write(lab: &Lab) -> Vec<String> {
+    let lengths = [lab.number(9_000..11_000), lab.number(100..300), lab.number(5_000..6_000)];
+    shuffled(lab, lengths.map(|length| long_word(lab, length)).into())
 }
 
 /// Empty words, and nothing else.

@@ -142,8 +142,8 @@ pub fn prints_words_and_count(words: &[String]) -> impl Fn(&mut Session, Program
 
 /// Fails if the parent prints before the child has printed everything.
 pub fn parent_prints_last(session: &mut Session, program: Program) -> Looked {
-    let first = prints_by(session, program, false).map(|event| event.entered).next();
-    let last = prints_by(session, program, true).map(|event| event.entered).last();
+    let first = prints_by(session, program, false).filter_map(|event| event.left).next();
+    let last = prints_by(session, program, true).filter_map(|event| event.left).last();
     if first.is_none() || last < first {
         return Ok(());
     }

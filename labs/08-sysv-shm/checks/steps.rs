@@ -119,9 +119,10 @@ impl Keyfile<'_> {
         self.start(Side::Reader, Side::Reader.name(), &[])
     }
 
-    /// A side that comes first, and has gone as far as it can alone.
-    pub fn first(&mut self, side: Side, input: &[u8]) -> Result<Program, Unpassed> {
+    /// A side that comes first, with its faults from the start on, and has gone as far as it can alone.
+    pub fn first<F: IntoIterator<Item = Fault>>(&mut self, side: Side, input: &[u8], faults: impl FnOnce(Program) -> F) -> Result<Program, Unpassed> {
         let program = self.start(side, side.name(), input)?;
+        self.arm(faults(program));
         self.session.settle()?;
         self.still_runs(program, "it waits for the other side, which has not come yet")?;
         Ok(program)

@@ -4,9 +4,6 @@ use std::net::Ipv4Addr;
 
 use harness::prelude::*;
 
-/// The two ways to start the server, each with the words that tell of it.
-pub const MODES: [(&[&str], &str); 2] = [(&[], "without --fork"), (&["--fork"], "with --fork")];
-
 /// `echod` with its listening socket.
 #[derive(Clone, Copy)]
 pub struct Server {
@@ -49,13 +46,13 @@ impl Server {
     /// Sends the message and waits until as many bytes are back; they must be the same.
     pub fn echo(self, session: &mut Session, client: &mut Connection, message: &[u8]) -> Result<(), Unpassed> {
         let goal = format!("echod sends back the {} that its client has sent, as they come", bytes(message.len()));
-        expecting(&goal, session.send(client, message))?;
-        let answer = expecting(&goal, session.receive(client, message.len()))?;
+        let next = "see where the server waits, and which bytes it still holds back; recv(2), send(2)";
+        expecting(&goal, next, session.send(client, message))?;
+        let answer = expecting(&goal, next, session.receive(client, message.len()))?;
         if answer == message {
             return Ok(());
         }
-        let evidence = if session.has_ended(self.program) { session.end_lines(self.program) } else { Vec::new() };
-        Err(difference("what echod sends back", message, &answer).with(evidence).into())
+        Err(difference("what echod sends back", message, &answer).with(last_words(session, self.program)).into())
     }
 
     /// A new client, and one message there and back.
@@ -69,15 +66,14 @@ impl Server {
     pub fn finish(self, session: &mut Session, mut client: Connection, rest: &[u8]) -> Result<(), Unpassed> {
         client.end_sending()?;
         let goal = "the client reads end-of-file once it has ended its sending direction and has all of its answer";
-        let (answer, end) = expecting(goal, session.receive_all(&mut client))?;
+        let next = "read until recv returns 0, send what is left, and close; the last descriptor of the socket, in any process, ends the connection; close(2)";
+        let (answer, end) = expecting(goal, next, session.receive_all(&mut client))?;
         if answer != rest {
             return Err(difference("what echod sends back until end-of-file", rest, &answer).into());
         }
         match end {
             End::Fin => Ok(()),
-            End::Reset => {
-                Err(Finding::new("connection", goal, "the connection is reset", "read until recv returns 0, and only then close; tcp(7)").into())
-            }
+            End::Reset => Err(Finding::new("connection", goal, "the connection is reset", next).into()),
         }
     }
 
@@ -112,26 +108,29 @@ pub fn start_client(session: &mut Session, listener: &Listener, input: Option<&[
 
 /// The connection that `echoc` makes.
 pub fn accept(session: &mut Session, listener: &Listener) -> Result<Connection, Unpassed> {
-    expecting("echoc connects to the server", session.accept(listener))
+    let next = "see which address and which port connect is given, in the network's byte order; ip(7), byteorder(3)";
+    expecting("echoc connects to the server", next, session.accept(listener))
 }
 
 /// All that `echoc` sends, up to its end-of-file; it must be its input.
-pub fn take_input(session: &mut Session, connection: &mut Connection, input: &[u8]) -> Result<(), Unpassed> {
+pub fn take_input(session: &mut Session, client: Program, connection: &mut Connection, input: &[u8]) -> Result<(), Unpassed> {
     let goal = "echoc sends its input and then ends the sending direction, so that the server reads end-of-file";
-    let (sent, end) = expecting(goal, session.receive_all(connection))?;
+    let next = "when read returns 0, end the sending direction of the connection, and no more than that; shutdown(2)";
+    let (sent, end) = expecting(goal, next, session.receive_all(connection))?;
     if sent != input {
-        return Err(difference("what echoc sends", input, &sent).into());
+        return Err(difference("what echoc sends", input, &sent).with(last_words(session, client)).into());
     }
     match end {
         End::Fin => Ok(()),
-        End::Reset => Err(Finding::new("connection", goal, "the connection is reset", "end the sending direction alone; shutdown(2)").into()),
+        End::Reset => Err(Finding::new("connection", goal, "the connection is reset", next).into()),
     }
 }
 
 /// The server has said all and closes: `echoc` must have printed this, and exit with 0.
 pub fn end_well(session: &mut Session, client: Program, connection: Connection, answer: &[u8]) -> Result<(), Unpassed> {
     drop(connection);
-    expecting("echoc ends with the server's end-of-file", session.exit(client))?;
+    let next = "when recv returns 0 all is said: end, whatever else of the program still waits; recv(2)";
+    expecting("echoc ends with the server's end-of-file", next, session.exit(client))?;
     prints(session, client, answer)?;
     exits(session, client, Exit::Status(0))
 }
@@ -140,7 +139,7 @@ pub fn end_well(session: &mut Session, client: Program, connection: Connection, 
 pub fn converse(session: &mut Session, listener: &Listener, input: &[u8], answer: &[u8]) -> Result<(), Unpassed> {
     let client = start_client(session, listener, Some(input))?;
     let mut connection = accept(session, listener)?;
-    take_input(session, &mut connection, input)?;
+    take_input(session, client, &mut connection, input)?;
     session.send(&mut connection, answer)?;
     end_well(session, client, connection, answer)
 }
@@ -148,7 +147,13 @@ pub fn converse(session: &mut Session, listener: &Listener, input: &[u8], answer
 /// Lets the run go on until `echoc` has printed so many bytes.
 pub fn until_printed(session: &mut Session, client: Program, length: usize) -> Result<(), Unpassed> {
     let goal = format!("echoc prints the {} that have come back", bytes(length));
-    session.until(&goal, |session| Ok((session.stdout(client).len() >= length).then_some(())))
+    let printed = session.until(&goal, |session| Ok((session.stdout(client).len() >= length).then_some(())));
+    expecting(&goal, "wait for the connection and for standard input at the same time; poll(2)", printed)
+}
+
+/// How the program has ended and what it said of it, if it has: evidence for what did not come.
+pub fn last_words(session: &Session, program: Program) -> Vec<String> {
+    if session.has_ended(program) { session.end_lines(program) } else { Vec::new() }
 }
 
 /// Lines of text.
@@ -176,21 +181,24 @@ fn bytes(count: usize) -> String {
     if count == 1 { "byte".into() } else { format!("{count} bytes") }
 }
 
-/// Says in a failure what was expected in the words of this lab.
-pub fn expecting<T>(expected: &str, result: Result<T, Unpassed>) -> Result<T, Unpassed> {
+/// Says in a failure what was expected, and where to look, in the words of this lab.
+pub fn expecting<T>(expected: &str, next: &str, result: Result<T, Unpassed>) -> Result<T, Unpassed> {
     result.map_err(|unpassed| match unpassed {
-        Unpassed::Fail(mut finding) => {
-            finding.expected = expected.to_owned();
-            Unpassed::Fail(finding)
-        }
+        Unpassed::Fail(finding) => Finding { expected: expected.to_owned(), next: next.to_owned(), ..*finding }.into(),
         other => other,
     })
 }
 
-/// Says in a failure how the program was started, or what was done to it.
+/// Says in a failure how it came about.
 pub fn under<T>(circumstance: &str, result: Result<T, Unpassed>) -> Result<T, Unpassed> {
     result.map_err(|unpassed| match unpassed {
         Unpassed::Fail(finding) => finding.when(circumstance).into(),
         other => other,
     })
+}
+
+/// The same of the server that serves one client after the other and of the one that forks; told by its options.
+pub fn in_both_modes(check: impl Fn(&[&str]) -> Verdict) -> Verdict {
+    under("without --fork", check(&[]))?;
+    under("with --fork", check(&["--fork"]))
 }

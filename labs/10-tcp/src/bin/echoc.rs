@@ -73,8 +73,7 @@ fn connect_to(host: [u8; 4], port: u16) -> c_int {
         sin_zero: [0; 8],
     };
     // SAFETY: the pointer and the length are those of a whole sockaddr_in.
-    let result =
-        unsafe { libc::connect(socket, (&raw const address).cast(), size_of_val(&address) as libc::socklen_t) };
+    let result = unsafe { libc::connect(socket, (&raw const address).cast(), size_of_val(&address) as libc::socklen_t) };
     if result == -1 {
         if errno() != libc::EINTR {
             fail("connect");
@@ -93,9 +92,7 @@ fn finish_connecting(socket: c_int) {
     let mut error: c_int = 0;
     let mut length = size_of_val(&error) as libc::socklen_t;
     // SAFETY: the option's value is a c_int, and `length` says how many bytes may be written at its address.
-    let result = unsafe {
-        libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &mut length)
-    };
+    let result = unsafe { libc::getsockopt(socket, libc::SOL_SOCKET, libc::SO_ERROR, (&raw mut error).cast(), &mut length) };
     if result == -1 {
         fail("getsockopt");
     }
@@ -143,10 +140,7 @@ fn wait_for_either(socket: c_int, outgoing: &Outgoing) -> (libc::c_short, libc::
     // client. poll passes over a negative descriptor.
     let input = if outgoing.open && !sending { libc::STDIN_FILENO } else { -1 };
     let events = if sending { libc::POLLIN | libc::POLLOUT } else { libc::POLLIN };
-    let mut polled = [
-        libc::pollfd { fd: input, events: libc::POLLIN, revents: 0 },
-        libc::pollfd { fd: socket, events, revents: 0 },
-    ];
+    let mut polled = [libc::pollfd { fd: input, events: libc::POLLIN, revents: 0 }, libc::pollfd { fd: socket, events, revents: 0 }];
     wait(&mut polled);
     (polled[0].revents, polled[1].revents)
 }
@@ -193,9 +187,7 @@ fn send_some(socket: c_int, outgoing: &mut Outgoing) {
 /// Reads from standard input; at its end tells the server so, and leaves the other direction open.
 fn read_some(socket: c_int, outgoing: &mut Outgoing) {
     // SAFETY: the pointer and the length are those of a vector's bytes, which may be written.
-    let count = unsafe {
-        libc::read(libc::STDIN_FILENO, outgoing.buffer.as_mut_ptr().cast(), outgoing.buffer.len())
-    };
+    let count = unsafe { libc::read(libc::STDIN_FILENO, outgoing.buffer.as_mut_ptr().cast(), outgoing.buffer.len()) };
     match count {
         -1 if errno() == libc::EINTR => {} // poll says again that it is there
         -1 => fail("read"),

@@ -161,15 +161,8 @@ fn listen_on(port: u16) -> c_int {
 fn permit_reuse(listener: c_int) {
     let on: c_int = 1;
     // SAFETY: the option's value is a c_int, and the pointer and the length are those of one.
-    let result = unsafe {
-        libc::setsockopt(
-            listener,
-            libc::SOL_SOCKET,
-            libc::SO_REUSEADDR,
-            (&raw const on).cast(),
-            size_of_val(&on) as libc::socklen_t,
-        )
-    };
+    let result =
+        unsafe { libc::setsockopt(listener, libc::SOL_SOCKET, libc::SO_REUSEADDR, (&raw const on).cast(), size_of_val(&on) as libc::socklen_t) };
     if result == -1 {
         fail("setsockopt");
     }
@@ -180,12 +173,7 @@ fn permit_reuse(listener: c_int) {
 fn bound_port(listener: c_int) -> u16 {
     // STUB: todo!("getsockname");
     // BEGIN SOLUTION
-    let mut address = libc::sockaddr_in {
-        sin_family: 0,
-        sin_port: 0,
-        sin_addr: libc::in_addr { s_addr: 0 },
-        sin_zero: [0; 8],
-    };
+    let mut address = libc::sockaddr_in { sin_family: 0, sin_port: 0, sin_addr: libc::in_addr { s_addr: 0 }, sin_zero: [0; 8] };
     let mut length = size_of_val(&address) as libc::socklen_t;
     // SAFETY: `length` says how many bytes may be written at the address given.
     if unsafe { libc::getsockname(listener, (&raw mut address).cast(), &mut length) } == -1 {

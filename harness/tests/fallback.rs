@@ -1,0 +1,176 @@
+//! Where the system gives no namespaces, runs fall back to the weaker tier C and say so; as an ordinary user they are what they are for root.
+//!
+//! One table of small programs and verdicts holds everywhere: with namespaces, with `LAB_SANDBOX=none`, in a container that refuses namespaces (bubblewrap's
+//! `--disable-userns`), and as an ordinary user.
+
+mod support {
+    pub mod compiled;
+    pub mod deadline;
+    pub mod folder;
+    pub mod installed;
+    pub mod isolated;
+    pub mod subject;
+}
+
+use std::process::{Command, ExitCode};
+
+use harness::prelude::*;
+use support::installed;
+use support::isolated::{self, Test};
+use support::subject::{Subject, assert_passes, key};
+
+const NO_NAMESPACES: &[(&str, &str)] = &[("LAB_SANDBOX", "none")];
+
+fn main() -> ExitCode {
+    isolated::main(vec![
+        Test::new("with_namespaces_the_verdicts_are_as_in_the_table", with_namespaces),
+        Test { environment: NO_NAMESPACES, ..Test::new("without_namespaces_on_request_the_verdicts_are_the_same", on_request) },
+        Test { under: refusal, ..Test::new("where_namespaces_are_refused_the_verdicts_are_the_same", where_refused) },
+        Test { under: ordinary_user, ..Test::new("as_an_ordinary_user_the_verdicts_are_the_same", with_namespaces) },
+        Test {
+            under: ordinary_user,
+            environment: NO_NAMESPACES,
+            ..Test::new("as_an_ordinary_user_without_namespaces_the_verdicts_are_the_same", on_request)
+        },
+    ])
+}
+
+/// A command in which unshare(2) of a user namespace fails.
+fn refusal() -> Result<Vec<String>, String> {
+    if installed::find("bwrap").is_none() {
+        return Err("install bubblewrap".into());
+    }
+    let words = ["bwrap", "--dev-bind", "/", "/", "--unshare-user", "--disable-userns"].map(str::to_owned).to_vec();
+    let output = Command::new(&words[0]).args(&words[1..]).arg("true").output().map_err(|error| format!("bwrap: {error}"))?;
+    if output.status.success() { Ok(words) } else { Err(format!("bwrap cannot do it here: {}", String::from_utf8_lossy(&output.stderr))) }
+}
+
+/// The command that makes root somebody else; who is not root is ordinary already.
+fn ordinary_user() -> Result<Vec<String>, String> {
+    // SAFETY: the call has no precondition.
+    if unsafe { libc::geteuid() } != 0 {
+        return Ok(Vec::new());
+    }
+    if installed::find("setpriv").is_none() {
+        return Err("install util-linux".into());
+    }
+    Ok(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned).to_vec())
+}
+
+fn with_namespaces() {
+    assert_ordinary_where_asked();
+    assert_tier("B", None);
+    assert_table_holds();
+}
+
+fn on_request() {
+    assert_ordinary_where_asked();
+    assert_tier("C", Some(&["asked for by LAB_SANDBOX=none"]));
+    assert_table_holds();
+}
+
+fn where_refused() {
+    // What was refused, and what an administrator does about it.
+    assert_tier("C", Some(&["the system refuses to ", "; "]));
+    assert_table_holds();
+}
+
+/// The tests as an ordinary user must not be done by root unnoticed.
+fn assert_ordinary_where_asked() {
+    if std::env::args().any(|argument| argument.starts_with("as_an_ordinary_user")) {
+        // SAFETY: the call has no precondition.
+        assert_ne!(unsafe { libc::geteuid() }, 0);
+    }
+}
+
+/// The stamp on the results, and the words with which a check that needs namespaces is skipped.
+fn assert_tier(tier: &str, skipped: Option<&[&str]>) {
+    let subject = Subject::new("families");
+    let lab = subject.lab();
+    let verdict = lab.session(|session| {
+        session.needs_namespaces()?;
+        let program = session.program(&subject.name).arg("reaped").start()?;
+        session.exit(program)?;
+        session.all_end()?;
+        session.pass()
+    });
+    assert_eq!(lab.tier(), tier);
+    match (skipped, verdict) {
+        (None, verdict) => assert_passes(verdict),
+        (Some(words), Err(Unpassed::Skipped(reason))) => {
+            assert!(reason.starts_with("needs namespaces of its own; ") && words.iter().all(|word| reason.contains(word)), "{reason}");
+            println!("{reason}");
+        }
+        (Some(_), verdict) => panic!("expected skipped, observed {verdict:?}"),
+    }
+    subject.assert_nothing_is_left();
+}
+
+/// A program, its arguments, and the verdict: `pass`, or the kind of the finding.
+type Row<'a> = (&'a str, &'a [&'a str], &'a str);
+
+fn assert_table_holds() {
+    let table: [Row; 13] = [
+        ("waits", &["two_readers"], "deadlock"),
+        ("waits", &["itself"], "deadlock"),
+        ("waits", &["semaphores"], "deadlock"),
+        ("waits", &["fifo"], "deadlock"),
+        ("waits", &["queue"], "deadlock"),
+        ("waits", &["sleeps"], "pass"),
+        ("waits", &["slow_child"], "pass"),
+        ("waits", &["asks_again"], "busy-waiting"),
+        ("families", &["zombie"], "zombie"),
+        ("families", &["reaped"], "pass"),
+        ("families", &["daemon"], "deadlock"),
+        ("transfers", &[], "pass"),
+        ("two_writers", &["late"], "pass"),
+    ];
+    let mut observed: Vec<(String, String)> =
+        table.iter().map(|(program, arguments, _)| (row(program, arguments), verdict(program, arguments))).collect();
+    let mut expected: Vec<(String, String)> =
+        table.iter().map(|(program, arguments, verdict)| (row(program, arguments), (*verdict).to_owned())).collect();
+    for kind in ["segment", "semaphores", "messages", "queue", "memory", "fifo", "socket", "file"] {
+        expected.push((row("leaves", &[kind]), "left-behind".into()));
+        observed.push((row("leaves", &[kind]), leaves(kind)));
+    }
+    assert_eq!(observed, expected);
+}
+
+fn row(program: &str, arguments: &[&str]) -> String {
+    format!("{program} {}", arguments.join(" "))
+}
+
+fn verdict(program: &str, arguments: &[&str]) -> String {
+    let subject = Subject::new(program);
+    let lab = subject.lab();
+    let mut run = lab.run(&subject.name).args(arguments.iter().copied()).exits(0).reaps_its_children();
+    match program {
+        "transfers" => run = run.inject(short(Write, 3).on(Kind::Pipe).every()).inject(fail(Read, libc::EINTR).on(Kind::Pipe)),
+        "two_writers" => run = run.inject(delay_at(Write).on(Kind::Pipe).by(Who::Parent)).prints("cp\n"),
+        _ => {}
+    }
+    let verdict = word(run.verdict());
+    // Queues and FIFOs of programs that never came to their end.
+    subject.assert_nothing_is_left();
+    verdict
+}
+
+fn leaves(kind: &str) -> String {
+    let subject = Subject::new("leaves");
+    let name = match kind {
+        "segment" | "semaphores" | "messages" => key(&subject.name).to_string(),
+        "queue" | "memory" => format!("/{}", subject.name),
+        _ => subject.name.clone(),
+    };
+    let verdict = word(subject.lab().run(&subject.name).args([kind, &name]).exits(0).leaves_nothing().verdict());
+    subject.assert_nothing_is_left();
+    verdict
+}
+
+fn word(verdict: Verdict) -> String {
+    match verdict {
+        Ok(_) => "pass".into(),
+        Err(Unpassed::Fail(finding)) => finding.kind,
+        Err(other) => format!("{other:?}"),
+    }
+}
