@@ -185,7 +185,8 @@ impl Fault {
     /// The fault in words, for messages.
     #[must_use]
     pub fn describe(&self) -> String {
-        let calls = if self.calls == Call::ALL { "any call".into() } else { self.calls.iter().map(|call| call.word()).collect::<Vec<_>>().join(" or ") };
+        let calls =
+            if self.calls == Call::ALL { "any call".into() } else { self.calls.iter().map(|call| call.word()).collect::<Vec<_>>().join(" or ") };
         match self.action {
             Action::Fail(errno) => format!("{calls} fails with {}", errno_name(errno)),
             Action::FailAfter(errno) => format!("{calls} does its work, but comes back with {}", errno_name(errno)),

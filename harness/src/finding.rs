@@ -9,7 +9,7 @@ use crate::source::Place;
 /// One thing that is wrong with a program.
 ///
 /// Texts hold no process numbers, ports, addresses or times, so that the same submission gives the same finding every time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The kind, a stable word such as `deadlock` or `output`.
     pub kind: String,

@@ -80,6 +80,12 @@ impl Lab {
         (0..length).map(|_| random.next() as u8).collect()
     }
 
+    /// A seed for a schedule, drawn from the check's own.
+    #[must_use]
+    pub fn schedule_seed(&self) -> u64 {
+        self.random.borrow_mut().next()
+    }
+
     /// One run of one program, described and then judged.
     #[must_use]
     pub fn run(&self, program: &str) -> Run<'_> {

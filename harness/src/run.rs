@@ -20,12 +20,22 @@ pub struct Run<'lab> {
     input: Vec<u8>,
     faults: Vec<Fault>,
     circumstance: Option<String>,
+    schedules: u32,
     expectations: Vec<Expectation<'lab>>,
 }
 
 impl<'lab> Run<'lab> {
     pub(crate) fn new(lab: &'lab Lab, program: &str) -> Self {
-        Self { lab, program: program.to_owned(), arguments: Vec::new(), input: Vec::new(), faults: Vec::new(), circumstance: None, expectations: Vec::new() }
+        Self {
+            lab,
+            program: program.to_owned(),
+            arguments: Vec::new(),
+            input: Vec::new(),
+            faults: Vec::new(),
+            circumstance: None,
+            schedules: 0,
+            expectations: Vec::new(),
+        }
     }
 
     /// Adds an argument.
@@ -68,6 +78,14 @@ impl<'lab> Run<'lab> {
     #[must_use]
     pub fn when(mut self, circumstance: impl Into<String>) -> Self {
         self.circumstance = Some(circumstance.into());
+        self
+    }
+
+    /// Does the run again under so many forced schedules: one process runs at a time, a seed decides which, and sleeps return at once. What holds must hold
+    /// under every one of them.
+    #[must_use]
+    pub fn under_every_schedule(mut self, schedules: u32) -> Self {
+        self.schedules = schedules;
         self
     }
 
@@ -121,21 +139,36 @@ impl<'lab> Run<'lab> {
     /// # Errors
     /// Fail, with the first expectation that does not hold; broken and skipped as the session says.
     pub fn verdict(self) -> Verdict {
-        let Self { lab, program, arguments, input, faults, circumstance, expectations } = self;
-        let circumstance = circumstance.unwrap_or_else(|| faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and "));
-        let verdict = lab.session(move |session| {
-            let armed: Vec<_> = faults.into_iter().map(|fault| session.arm(fault)).collect();
-            let program = session.program(&program).args(arguments).stdin(input).start()?;
+        let faults = self.faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
+        let circumstance = self.circumstance.clone().unwrap_or(faults);
+        let mut verdict = self.once(None).map_err(|unpassed| when(unpassed, &circumstance));
+        for _ in 0..self.schedules {
+            verdict.as_ref().map_err(Clone::clone)?;
+            let seed = self.lab.schedule_seed();
+            let scheduled = "one process runs at a time, in an order that is forced";
+            let circumstance = if circumstance.is_empty() { scheduled.to_owned() } else { format!("{circumstance}, and {scheduled}") };
+            verdict = self.once(Some(seed)).map_err(|unpassed| when(unpassed, &circumstance));
+        }
+        verdict
+    }
+
+    fn once(&self, schedule: Option<u64>) -> Verdict {
+        self.lab.session(|session| {
+            if let Some(seed) = schedule {
+                session.schedule_by(seed);
+            }
+            for fault in &self.faults {
+                session.arm(fault.clone());
+            }
+            let program = session.program(&self.program).args(self.arguments.iter().cloned()).stdin(self.input.clone()).start()?;
             session.exit(program)?;
             session.all_end()?;
-            // A fault that never came about is told by `pass`; what does not hold without it is not its doing.
-            let _ = armed;
-            for expectation in expectations {
+            for expectation in &self.expectations {
                 expectation(session, program)?;
             }
+            // A fault that never came about is told by this; what does not hold without it is not its doing.
             session.pass()
-        });
-        verdict.map_err(|unpassed| when(unpassed, &circumstance))
+        })
     }
 }
 

@@ -129,7 +129,8 @@ impl Session {
                 Action::ExitWith(status) => format!("the process exits here with status {status}"),
                 Action::Hold | Action::HoldBefore | Action::Delay => continue,
             };
-            finding.labels.extend(self.label(event, what));
+            let label = self.label(event, what);
+            *finding = std::mem::take(finding).at(label);
         }
     }
 

@@ -1,8 +1,14 @@
-//! A look at the processes of a run as they are at this moment. [`Session::settle`] first: what moves is not to be looked at.
+//! A look at a run: what its processes have done, and how they are at this moment. [`Session::settle`] first: what moves is not to be looked at.
 
 use super::{Program, Session};
-use crate::trace::event::ProcessId;
+use crate::call::Call;
+use crate::ipc::{self, Leftover};
+use crate::kernel;
+use crate::procfs::{Access, Descriptor};
+use crate::sandbox::Tier;
+use crate::trace::event::{Event, Exit, Process, ProcessId, TableAtTransfer, signal_name};
 use crate::trace::object::Kind;
+use crate::trace::waiting::Rest;
 use crate::verdict::Unpassed;
 
 impl Session {
@@ -40,5 +46,145 @@ impl Session {
     #[must_use]
     pub fn input_left(&self, program: Program) -> usize {
         self.running[program.0].input.left()
+    }
+
+    /// Whether the program's first process has ended.
+    #[must_use]
+    pub fn has_ended(&self, program: Program) -> bool {
+        self.tracer.process(self.running[program.0].process).exit.is_some()
+    }
+
+    /// What the program and its children have written to standard output so far.
+    #[must_use]
+    pub fn stdout(&self, program: Program) -> &[u8] {
+        &self.running[program.0].output.bytes
+    }
+
+    /// What the program and its children have written to standard error so far.
+    #[must_use]
+    pub fn stderr(&self, program: Program) -> &[u8] {
+        &self.running[program.0].errors.bytes
+    }
+
+    /// The calls so far, in the order of their entries.
+    #[must_use]
+    pub fn events(&self) -> &[Event] {
+        &self.tracer.events
+    }
+
+    /// The calls that the program's own processes made once it was executed.
+    pub fn events_of(&self, program: Program) -> impl Iterator<Item = &Event> {
+        let number = program.0;
+        self.tracer.events.iter().filter(move |event| self.tracer.process(event.process).program == number)
+    }
+
+    /// The processes so far, in the order of their birth.
+    #[must_use]
+    pub fn processes(&self) -> &[Process] {
+        &self.tracer.processes
+    }
+
+    /// The program's processes: its first, then its children and theirs.
+    pub fn processes_of(&self, program: Program) -> impl Iterator<Item = &Process> {
+        self.tracer.processes.iter().filter(move |process| process.program == program.0)
+    }
+
+    /// What a process is called in messages.
+    #[must_use]
+    pub fn name(&self, process: ProcessId) -> String {
+        self.tracer.name(process)
+    }
+
+    /// The kind of object that a call was for.
+    #[must_use]
+    pub fn kind_of(&self, event: &Event) -> Option<Kind> {
+        event.object.map(|object| self.tracer.objects.get(object).kind)
+    }
+
+    /// The name of the object that a call was for.
+    #[must_use]
+    pub fn object_name(&self, event: &Event) -> String {
+        event.object.map_or_else(|| "nothing".into(), |object| self.tracer.objects.get(object).name.clone())
+    }
+
+    /// The descriptors of each process just before its first transfer on each pipe and FIFO.
+    #[must_use]
+    pub fn tables(&self) -> &[TableAtTransfer] {
+        &self.tracer.tables
+    }
+
+    /// How the program's live processes have the object of this name open now: one entry for each descriptor.
+    #[must_use]
+    pub fn access_to(&self, program: Program, object: &str) -> Vec<Access> {
+        let alive = self.processes_of(program).filter(|process| process.exit.is_none());
+        let held = alive.flat_map(|process| self.tracer.proc.descriptors(process.pid).unwrap_or_default());
+        let is_it = |held: &Descriptor| self.tracer.objects.find(held.identity).is_some_and(|found| self.tracer.objects.get(found).name == object);
+        held.filter(is_it).map(|held| held.access).collect()
+    }
+
+    /// The objects that are there now and were not before the run.
+    #[must_use]
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        let now = ipc::present(&self.tracer.proc, &self.sandbox.directory);
+        let confined = self.sandbox.tier == Tier::Confined;
+        now.difference(&self.before).filter(|left| !confined || self.is_of_this_run(left)).cloned().collect()
+    }
+
+    /// Without namespaces others make objects too: only what a process of this run has got or opened is the run's.
+    fn is_of_this_run(&self, left: &Leftover) -> bool {
+        let got = |call: Call, id: i32| self.tracer.events.iter().any(|event| event.call == call && event.success() == u64::try_from(id).ok());
+        let named = |name: &str| self.tracer.events.iter().any(|event| event.path().is_some_and(|path| path.trim_start_matches("/dev/shm/") == name));
+        match left {
+            Leftover::Segment(id) => got(Call::Shmget, *id),
+            Leftover::SemaphoreSet(id) => got(Call::Semget, *id),
+            Leftover::MessageQueue(id) => got(Call::Msgget, *id),
+            // The kernel is given the name without its slash.
+            Leftover::Queue(name) => named(name.trim_start_matches('/')),
+            Leftover::SharedMemory(name) => named(name),
+            Leftover::Fifo(_) | Leftover::Socket(_) | Leftover::File(_) => true,
+        }
+    }
+
+    /// Files that the check itself makes do not count as left behind: call it once they are there.
+    pub fn count_as_there_before(&mut self) {
+        self.before = ipc::present(&self.tracer.proc, &self.sandbox.directory);
+    }
+
+    /// The value of a System V semaphore; semctl(2).
+    ///
+    /// # Errors
+    /// Broken, if there is no such set.
+    pub fn semaphore_value(&self, set: i32, number: i32) -> Result<i32, Unpassed> {
+        Ok(kernel::ipc::semaphore_value(set, number).map_err(|error| kernel::named("semctl GETVAL", &error))?)
+    }
+
+    /// What the processes that wait now wait for, in words.
+    pub fn waiting_lines(&mut self) -> Vec<String> {
+        match self.tracer.rest() {
+            Rest::Active => Vec::new(),
+            Rest::Limited(waiting) | Rest::Waiting(waiting) => self.tracer.describe(&waiting),
+        }
+    }
+
+    /// How the program ended, and the last lines of its standard error, for messages.
+    #[must_use]
+    pub fn end_lines(&self, program: Program) -> Vec<String> {
+        let running = &self.running[program.0];
+        let exit = self.tracer.process(running.process).exit;
+        let mut lines = vec![exit.map_or_else(|| format!("{} still runs", running.name), |exit| format!("{} ended with {exit}", running.name))];
+        lines.extend(self.error_lines(program));
+        lines
+    }
+    /// Whether the program was killed by this signal or ended by it in words, for expectations.
+    #[must_use]
+    pub fn exit_of(&self, program: Program) -> Option<Exit> {
+        self.tracer.process(self.running[program.0].process).exit
+    }
+
+    /// The signals that the program's processes received, by name, in order.
+    #[must_use]
+    pub fn signals_of(&self, program: Program) -> Vec<String> {
+        let of_it = |process: ProcessId| self.tracer.process(process).program == program.0;
+        self.tracer.signals.iter().filter(|event| of_it(event.process)).map(|event| signal_name(event.signal)).collect()
     }
 }

@@ -7,36 +7,33 @@
 //! A tick interrupts the wait for tracees every millisecond; only at a tick on which nothing happened since the last one is anybody's rest looked at, and
 //! it counts only when two such ticks in a row find the same.
 
-mod evidence;
+mod advance;
 mod asleep;
+mod evidence;
 mod look;
 pub mod peer;
+mod start;
 mod stream;
 mod written;
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::call::{Call, name_of};
 use crate::fault::{Fault, Fired};
 use crate::finding::Finding;
 use crate::ipc::{self, Leftover};
-use crate::kernel::process::{self, Change, Launch, Waited};
-use crate::kernel::ptrace;
-use crate::kernel::seccomp::{Stops, filter};
-use crate::kernel::{self, descriptor};
+use crate::kernel::process::{self, Change, Waited};
+use crate::kernel::{self, ptrace};
 use crate::manifest::Limits;
-use crate::procfs::{Access, Descriptor};
 use crate::sandbox::{NotEntered, Sandbox, Tier};
-use crate::trace::event::{Event, Exit, Process, ProcessId, TableAtTransfer, signal_name};
-use crate::trace::object::Kind;
-use crate::trace::waiting::{Rest, Waiting};
+use crate::trace::event::{Exit, ProcessId};
+use crate::trace::waiting::Waiting;
 use crate::trace::{Options, Tracer};
 use crate::verdict::{Passed, Unpassed, Verdict};
 pub use asleep::Sleeping;
+pub use start::Start;
 use stream::{Input, Output};
 
 /// Milliseconds from tick to tick.
@@ -88,6 +85,8 @@ pub struct Session {
     quiet: Option<Vec<Waiting>>,
     quiet_ticks: u32,
     started_at: u64,
+    /// The tick at which everything was last looked at.
+    looked_at: u64,
     /// POSIX queues that the check made or opened.
     queues: BTreeSet<CString>,
 }
@@ -131,6 +130,7 @@ impl Session {
             quiet: None,
             quiet_ticks: 0,
             started_at: process::ticks(),
+            looked_at: 0,
             queues: BTreeSet::new(),
         })
     }
@@ -220,13 +220,24 @@ impl Session {
 
     /// A program of the lab that is to be started.
     pub fn program(&mut self, name: &str) -> Start<'_> {
-        Start { session: self, name: name.to_owned(), called: None, arguments: Vec::new(), input: Some(Vec::new()) }
+        Start::new(self, name)
     }
 
     /// Arms a fault for the calls from now on.
     pub fn arm(&mut self, fault: Fault) -> Armed {
         self.tracer.faults.push((fault, Fired::default()));
         Armed(self.tracer.faults.len() - 1)
+    }
+
+    /// From now on this seed decides which process goes on, one at a time; sleeps return at once.
+    pub fn schedule_by(&mut self, seed: u64) {
+        self.tracer.schedule_by(seed);
+    }
+
+    /// A number that is the same for the same sequence of choices and calls under [`Session::schedule_by`].
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.tracer.fingerprint()
     }
 
     /// What came of a fault.
@@ -306,28 +317,6 @@ impl Session {
         self.come_to_rest("all processes sleep", u32::MAX)
     }
 
-    /// Lets the run go on until nobody does anything, where so many calls that do nothing count as nothing.
-    fn come_to_rest(&mut self, goal: &str, fruitless: u32) -> Result<(), Unpassed> {
-        self.quiet = None;
-        self.tracer.fruitless = 0;
-        loop {
-            self.pump()?;
-            if self.tracer.fruitless > fruitless && self.tracer.only_pollers_go_on() {
-                if !self.tracer.release_delayed()? {
-                    return Ok(());
-                }
-                self.tracer.fruitless = 0;
-            }
-            match self.step()? {
-                Step::Progress => {}
-                Step::Halt(Halt::Over | Halt::Deadlock(_)) => return Ok(()),
-                Step::Halt(halt) => return Err(self.explain(goal, halt)),
-                Step::Quiet(ticks) if ticks > SETTLED_TICKS => return Ok(()),
-                Step::Quiet(_) => {}
-            }
-        }
-    }
-
     /// Sends a signal to the program's first process.
     ///
     /// # Errors
@@ -346,24 +335,6 @@ impl Session {
         Ok(process::kill(process.pid, signal)?)
     }
 
-    /// Whether the program's first process has ended.
-    #[must_use]
-    pub fn has_ended(&self, program: Program) -> bool {
-        self.tracer.process(self.running[program.0].process).exit.is_some()
-    }
-
-    /// What the program and its children have written to standard output so far.
-    #[must_use]
-    pub fn stdout(&self, program: Program) -> &[u8] {
-        &self.running[program.0].output.bytes
-    }
-
-    /// What the program and its children have written to standard error so far.
-    #[must_use]
-    pub fn stderr(&self, program: Program) -> &[u8] {
-        &self.running[program.0].errors.bytes
-    }
-
     /// Gives the program more standard input.
     pub fn feed(&mut self, program: Program, bytes: &[u8]) {
         self.running[program.0].input.add(bytes);
@@ -372,106 +343,6 @@ impl Session {
     /// Ends the program's standard input once all that was given is read.
     pub fn end_input(&mut self, program: Program) {
         self.running[program.0].input.end();
-    }
-
-    /// The calls so far, in the order of their entries.
-    #[must_use]
-    pub fn events(&self) -> &[Event] {
-        &self.tracer.events
-    }
-
-    /// The calls that the program's own processes made once it was executed.
-    pub fn events_of(&self, program: Program) -> impl Iterator<Item = &Event> {
-        let number = program.0;
-        self.tracer.events.iter().filter(move |event| self.tracer.process(event.process).program == number)
-    }
-
-    /// The processes so far, in the order of their birth.
-    #[must_use]
-    pub fn processes(&self) -> &[Process] {
-        &self.tracer.processes
-    }
-
-    /// The program's processes: its first, then its children and theirs.
-    pub fn processes_of(&self, program: Program) -> impl Iterator<Item = &Process> {
-        self.tracer.processes.iter().filter(move |process| process.program == program.0)
-    }
-
-    /// What a process is called in messages.
-    #[must_use]
-    pub fn name(&self, process: ProcessId) -> String {
-        self.tracer.name(process)
-    }
-
-    /// The kind of object that a call was for.
-    #[must_use]
-    pub fn kind_of(&self, event: &Event) -> Option<Kind> {
-        event.object.map(|object| self.tracer.objects.get(object).kind)
-    }
-
-    /// The name of the object that a call was for.
-    #[must_use]
-    pub fn object_name(&self, event: &Event) -> String {
-        event.object.map_or_else(|| "nothing".into(), |object| self.tracer.objects.get(object).name.clone())
-    }
-
-    /// The descriptors of each process just before its first transfer on each pipe and FIFO.
-    #[must_use]
-    pub fn tables(&self) -> &[TableAtTransfer] {
-        &self.tracer.tables
-    }
-
-    /// How the program's live processes have the object of this name open now: one entry for each descriptor.
-    #[must_use]
-    pub fn access_to(&self, program: Program, object: &str) -> Vec<Access> {
-        let alive = self.processes_of(program).filter(|process| process.exit.is_none());
-        let held = alive.flat_map(|process| self.tracer.proc.descriptors(process.pid).unwrap_or_default());
-        let is_it = |held: &Descriptor| self.tracer.objects.find(held.identity).is_some_and(|found| self.tracer.objects.get(found).name == object);
-        held.filter(is_it).map(|held| held.access).collect()
-    }
-
-    /// The objects that are there now and were not before the run.
-    #[must_use]
-    pub fn leftovers(&self) -> Vec<Leftover> {
-        let now = ipc::present(&self.tracer.proc, &self.sandbox.directory);
-        let confined = self.sandbox.tier == Tier::Confined;
-        now.difference(&self.before).filter(|left| !confined || self.is_of_this_run(left)).cloned().collect()
-    }
-
-    /// Without namespaces others make objects too: only what a process of this run has got or opened is the run's.
-    fn is_of_this_run(&self, left: &Leftover) -> bool {
-        let got = |call: Call, id: i32| self.tracer.events.iter().any(|event| event.call == call && event.success() == u64::try_from(id).ok());
-        let named = |name: &str| self.tracer.events.iter().any(|event| event.path().is_some_and(|path| path.trim_start_matches("/dev/shm/") == name));
-        match left {
-            Leftover::Segment(id) => got(Call::Shmget, *id),
-            Leftover::SemaphoreSet(id) => got(Call::Semget, *id),
-            Leftover::MessageQueue(id) => got(Call::Msgget, *id),
-            // The kernel is given the name without its slash.
-            Leftover::Queue(name) => named(name.trim_start_matches('/')),
-            Leftover::SharedMemory(name) => named(name),
-            Leftover::Fifo(_) | Leftover::Socket(_) | Leftover::File(_) => true,
-        }
-    }
-
-    /// Files that the check itself makes do not count as left behind: call it once they are there.
-    pub fn count_as_there_before(&mut self) {
-        self.before = ipc::present(&self.tracer.proc, &self.sandbox.directory);
-    }
-
-    /// The value of a System V semaphore; semctl(2).
-    ///
-    /// # Errors
-    /// Broken, if there is no such set.
-    pub fn semaphore_value(&self, set: i32, number: i32) -> Result<i32, Unpassed> {
-        Ok(kernel::ipc::semaphore_value(set, number).map_err(|error| kernel::named("semctl GETVAL", &error))?)
-    }
-
-    /// What the processes that wait now wait for, in words.
-    pub fn waiting_lines(&mut self) -> Vec<String> {
-        match self.tracer.rest() {
-            Rest::Active => Vec::new(),
-            Rest::Limited(waiting) | Rest::Waiting(waiting) => self.tracer.describe(&waiting),
-        }
     }
 
     /// The verdict of a check that found nothing wrong.
@@ -488,356 +359,4 @@ impl Session {
         }
         Ok(Passed(()))
     }
-
-    fn look_whole(&self) -> Result<(), Unpassed> {
-        self.tracer.blind.as_ref().map_or(Ok(()), |reason| Err(Unpassed::Broken(reason.clone())))
-    }
-
-    /// Lets the run go on until `reached` gives a value.
-    ///
-    /// # Errors
-    /// Fail, if it never will; broken, if the harness cannot go on.
-    pub fn until<T>(&mut self, goal: &str, mut reached: impl FnMut(&mut Self) -> io::Result<Option<T>>) -> Result<T, Unpassed> {
-        self.quiet = None;
-        self.tracer.fruitless = 0;
-        loop {
-            if let Some(value) = reached(self)? {
-                return Ok(value);
-            }
-            self.look_whole()?;
-            if let Step::Halt(halt) = self.step()? {
-                self.pump()?;
-                // What was on its way when the run came to rest still counts.
-                if let Some(value) = reached(self)? {
-                    return Ok(value);
-                }
-                return Err(self.explain(goal, halt));
-            }
-        }
-    }
-
-    fn step(&mut self) -> Result<Step, Unpassed> {
-        if self.tracer.is_over() {
-            return Ok(Step::Halt(Halt::Over));
-        }
-        match process::wait(-1, true)? {
-            Waited::Change(pid, change) => {
-                self.tracer.handle(pid, change)?;
-                if self.tracer.output_waits {
-                    self.pump()?;
-                }
-                if self.tracer.fruitless > MOST_FRUITLESS && !self.tracer.holds_someone() && self.tracer.only_pollers_go_on() {
-                    if !self.tracer.release_delayed()? {
-                        return Ok(Step::Halt(Halt::Busy(self.busy_with_calls())));
-                    }
-                    self.tracer.fruitless = 0;
-                }
-                self.look_whole()?;
-                Ok(Step::Progress)
-            }
-            Waited::Interrupted | Waited::Nothing => self.tick(),
-            Waited::NoChild => Ok(Step::Halt(Halt::Over)),
-        }
-    }
-
-    fn tick(&mut self) -> Result<Step, Unpassed> {
-        let elapsed = process::ticks() - self.started_at;
-        if elapsed > self.limits.wall_seconds * 1000 / TICK as u64 {
-            return Ok(Step::Halt(Halt::TimeUp));
-        }
-        if elapsed.is_multiple_of(CPU_LOOK)
-            && let Some(finding) = self.busy_computing()
-        {
-            return Ok(Step::Halt(Halt::Busy(finding)));
-        }
-        let moved = self.pump()?;
-        if moved || self.tracer.activity != self.seen_activity {
-            self.seen_activity = self.tracer.activity;
-            self.quiet = None;
-            return Ok(Step::Progress);
-        }
-        let (waiting, limited) = match self.tracer.rest() {
-            Rest::Active => {
-                self.quiet = None;
-                return Ok(Step::Progress);
-            }
-            Rest::Limited(waiting) => (waiting, true),
-            Rest::Waiting(waiting) => (waiting, false),
-        };
-        if self.quiet.as_ref() != Some(&waiting) {
-            self.quiet = Some(waiting);
-            self.quiet_ticks = 0;
-            return Ok(Step::Progress);
-        }
-        self.quiet_ticks += 1;
-        if (!limited || self.quiet_ticks > SETTLED_TICKS) && self.tracer.release_delayed()? {
-            self.quiet = None;
-            return Ok(Step::Progress);
-        }
-        Ok(if limited { Step::Quiet(self.quiet_ticks) } else { Step::Halt(Halt::Deadlock(waiting)) })
-    }
-
-    /// Moves standard input in and standard output and error out; `true` if anything moved.
-    fn pump(&mut self) -> io::Result<bool> {
-        self.tracer.output_waits = false;
-        let mut moved = false;
-        for running in &mut self.running {
-            moved |= running.input.pump()? | running.output.pump()? | running.errors.pump()?;
-        }
-        Ok(moved)
-    }
-
-    fn busy_with_calls(&self) -> Finding {
-        let mut calls: Vec<String> = Vec::new();
-        let recent = self.tracer.events.iter().rev().take(100);
-        for event in recent {
-            let line = format!("{} calls {}", self.tracer.name(event.process), event.call.word());
-            if !calls.contains(&line) {
-                calls.push(line);
-            }
-        }
-        calls.sort();
-        Finding::new(
-            "busy-waiting",
-            "a process that has nothing to do waits in a call that blocks",
-            format!("{MOST_FRUITLESS} calls in a row did nothing: they failed, moved no data, or found nothing"),
-            "let the process sleep in the kernel until there is something to do, rather than ask again and again",
-        )
-        .with(calls)
-    }
-
-    fn busy_computing(&self) -> Option<Finding> {
-        let limit = self.limits.cpu_seconds * 100;
-        let process = self.tracer.processes.iter().find(|process| process.exit.is_none() && self.tracer.proc.cpu_ticks(process.pid) > limit)?;
-        Some(Finding::new(
-            "busy-waiting",
-            "a process that has nothing to do waits in a call that blocks",
-            format!("{} used {} seconds of CPU time", self.tracer.name(process.id), self.limits.cpu_seconds),
-            "look for a loop that does not end, or that asks a variable again and again instead of waiting in the kernel",
-        ))
-    }
-
-    fn explain(&mut self, goal: &str, halt: Halt) -> Unpassed {
-        if let Some(reason) = &self.tracer.blind {
-            return Unpassed::Broken(reason.clone());
-        }
-        match halt {
-            Halt::Over => {
-                let ends: Vec<String> = (0..self.running.len()).map(Program).flat_map(|program| self.end_lines(program)).collect();
-                Finding::new("exit", goal, "all programs have ended", "look at where the program ends: see its standard error and its exit status")
-                    .with(ends)
-                    .into()
-            }
-            Halt::Deadlock(waiting) => {
-                let lines = self.tracer.describe(&waiting);
-                let one = waiting.len() == 1;
-                let observed = if one {
-                    "the only process left waits, and nothing can wake it"
-                } else {
-                    "deadlock: all processes wait, and nothing can wake them"
-                };
-                let next = next_step_for(&waiting);
-                let labels = self.labels_of(&waiting);
-                Finding::new("deadlock", goal, observed, next).with(lines).at(labels).into()
-            }
-            Halt::Busy(mut finding) => {
-                finding.expected = format!("{goal}; {}", finding.expected);
-                finding.at(self.labels_of_last_calls()).into()
-            }
-            Halt::TimeUp => {
-                let lines = self.waiting_lines();
-                let observed = format!("nothing came of it in {} seconds, and the processes neither end nor wait for ever", self.limits.wall_seconds);
-                Finding::new("time", goal, observed, "look for a loop that sleeps and asks again, or for a time limit that is far too long")
-                    .with(lines)
-                    .into()
-            }
-        }
-    }
-
-    /// How the program ended, and the last lines of its standard error, for messages.
-    #[must_use]
-    pub fn end_lines(&self, program: Program) -> Vec<String> {
-        let running = &self.running[program.0];
-        let exit = self.tracer.process(running.process).exit;
-        let mut lines = vec![exit.map_or_else(|| format!("{} still runs", running.name), |exit| format!("{} ended with {exit}", running.name))];
-        lines.extend(self.error_lines(program));
-        lines
-    }
-}
-
-/// Where to look when processes wait in these calls.
-fn next_step_for(waiting: &[Waiting]) -> String {
-    let calls: Vec<Call> = waiting.iter().filter_map(|one| one.call).map(|(number, _)| Call::from_number(number)).collect();
-    let has = |call: Call| calls.contains(&call);
-    let text = if has(Call::Read) {
-        "a read returns 0 only when the last write end is closed: see who still holds one, and close it there before the read; pipe(7)"
-    } else if has(Call::Open) {
-        "open of a FIFO waits for the other end, unless it asks for O_NONBLOCK or for both directions; fifo(7)"
-    } else if has(Call::Write) || has(Call::Send) {
-        "the reader does not read: a pipe or socket holds only so much; let both sides go on at the same time; pipe(7)"
-    } else if has(Call::Semop) {
-        "someone must raise that semaphore: see which process should, and whether it did so before it ended or waited; semop(2)"
-    } else if has(Call::Accept) || has(Call::Recv) || has(Call::Connect) {
-        "see which side has to send, close or shut down next; tcp(7)"
-    } else if has(Call::MqReceive) || has(Call::MqSend) {
-        "see who has to send or receive next; mq_overview(7)"
-    } else if has(Call::Sigsuspend) || has(Call::Pause) {
-        "a signal that comes between the test and the wait is lost: block it first, then wait with sigsuspend; sigsuspend(2)"
-    } else if calls.iter().any(|call| matches!(call, Call::Other(_)))
-        && waiting.iter().any(|one| one.call.is_some_and(|(number, _)| name_of(number) == "futex"))
-    {
-        "see who must release the lock or post the semaphore; futex(7)"
-    } else {
-        "see which process should go on first, and what it waits for"
-    };
-    text.to_owned()
-}
-
-/// A program about to be started.
-pub struct Start<'session> {
-    session: &'session mut Session,
-    name: String,
-    called: Option<String>,
-    arguments: Vec<Vec<u8>>,
-    input: Option<Vec<u8>>,
-}
-
-impl Start<'_> {
-    /// Adds an argument.
-    #[must_use]
-    pub fn arg(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into().into_bytes());
-        self
-    }
-
-    /// Adds an argument that need not be UTF-8.
-    #[must_use]
-    pub fn arg_bytes(mut self, argument: impl Into<Vec<u8>>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Adds arguments.
-    #[must_use]
-    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(|argument| argument.into().into_bytes()));
-        self
-    }
-
-    /// What messages call it, where several programs of one name run: `the second reader`.
-    #[must_use]
-    pub fn called(mut self, name: &str) -> Self {
-        self.called = Some(name.to_owned());
-        self
-    }
-
-    /// Standard input: these bytes, then end-of-file. Without it standard input is at its end.
-    #[must_use]
-    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.input = Some(bytes.into());
-        self
-    }
-
-    /// Standard input stays open: [`Session::feed`] and [`Session::end_input`] go on with it.
-    #[must_use]
-    pub fn open_stdin(mut self) -> Self {
-        self.input = None;
-        self
-    }
-
-    /// Starts the program and lets it go on until it executes.
-    ///
-    /// # Errors
-    /// Broken, if it cannot be started.
-    pub fn start(self) -> Result<Program, Unpassed> {
-        let session = self.session;
-        let place = session.names.iter().position(|name| *name == self.name);
-        let place = place.ok_or_else(|| Unpassed::Broken(format!("the lab has no program `{}`", self.name)))?;
-        let number = session.running.len();
-        let text = |text: &[u8]| CString::new(text).map_err(|_| Unpassed::Broken("an argument with a NUL byte".into()));
-        let (stdin, stdin_ours) = descriptor::pipe()?;
-        let (stdout_ours, stdout) = descriptor::pipe()?;
-        let (stderr_ours, stderr) = descriptor::pipe()?;
-        session.note_standard(&stdin, "standard input")?;
-        session.note_standard(&stdout, "standard output")?;
-        session.note_standard(&stderr, "standard error")?;
-        let launch = Launch {
-            path: descriptor::c_path(&session.sandbox.programs[place])?,
-            arguments: std::iter::once(self.name.as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
-            environment: environment(&session.sandbox.directory)?,
-            directory: descriptor::c_path(&session.sandbox.directory)?,
-            stdio: [stdin, stdout, stderr],
-            limits: resource_limits(&session.limits, session.sandbox.tier),
-            filter: filter(&Stops::These(Call::named_numbers())),
-            own_session: true,
-        };
-        let launched = process::launch(&launch)?;
-        let process = session.tracer.follow(launched.pid, number, &self.name)?;
-        if let Some(called) = &self.called {
-            session.tracer.call(number, called);
-        }
-        launched.go()?;
-        drop(launch);
-        session.running.push(Running {
-            name: self.called.unwrap_or(self.name),
-            process,
-            input: Input::new(stdin_ours, self.input)?,
-            output: Output::new(stdout_ours, session.limits.output_bytes)?,
-            errors: Output::new(stderr_ours, session.limits.output_bytes)?,
-            taken: 0,
-        });
-        session.until("the program is executed", |session| {
-            let process = session.tracer.process(process);
-            Ok((process.executed || process.exit.is_some()).then_some(()))
-        })?;
-        if session.tracer.process(process).executed { Ok(Program(number)) } else { Err(session.not_executed(process)) }
-    }
-}
-
-impl Session {
-    fn not_executed(&self, process: ProcessId) -> Unpassed {
-        let failed = self.tracer.events.iter().rfind(|event| event.process == process && event.call == Call::Exec).and_then(Event::errno);
-        let reason = failed.map_or_else(|| "its set-up failed".into(), |errno| io::Error::from_raw_os_error(errno).to_string());
-        Unpassed::Broken(format!("the program cannot be executed: {reason}"))
-    }
-
-    fn note_standard(&mut self, descriptor: &OwnedFd, name: &str) -> io::Result<()> {
-        let status = descriptor::status_of(descriptor.as_fd())?;
-        self.tracer.objects.add(crate::procfs::Identity { device: status.device, inode: status.inode }, Kind::Standard, name.to_owned());
-        Ok(())
-    }
-
-    /// Whether the program was killed by this signal or ended by it in words, for expectations.
-    #[must_use]
-    pub fn exit_of(&self, program: Program) -> Option<Exit> {
-        self.tracer.process(self.running[program.0].process).exit
-    }
-
-    /// The signals that the program's processes received, by name, in order.
-    #[must_use]
-    pub fn signals_of(&self, program: Program) -> Vec<String> {
-        let of_it = |process: ProcessId| self.tracer.process(process).program == program.0;
-        self.tracer.signals.iter().filter(|event| of_it(event.process)).map(|event| signal_name(event.signal)).collect()
-    }
-}
-
-fn environment(directory: &Path) -> io::Result<Vec<CString>> {
-    let home = format!("HOME={}", directory.display());
-    ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home].iter().map(|text| CString::new(*text).map_err(io::Error::from)).collect()
-}
-
-fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_t, u64)> {
-    let mut resources = vec![
-        (libc::RLIMIT_CORE, 0),
-        (libc::RLIMIT_NOFILE, 1024),
-        (libc::RLIMIT_FSIZE, 256 << 20),
-        (libc::RLIMIT_CPU, limits.cpu_seconds * 2),
-        (libc::RLIMIT_STACK, 8 << 20),
-        (libc::RLIMIT_DATA, 1 << 30),
-    ];
-    // Outside a user namespace this limit counts all processes of the user on the machine.
-    if tier == Tier::Namespaces {
-        resources.push((libc::RLIMIT_NPROC, limits.processes));
-    }
-    resources
 }

@@ -248,11 +248,21 @@ impl Session {
             }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let observed = "opening it failed: permission denied (EACCES)";
-                Err(Finding::new("queue", format!("its owner can open the queue {name}"), observed, "see the mode that mq_open is given, and in which base; mq_open(3)").into())
+                Err(Finding::new(
+                    "queue",
+                    format!("its owner can open the queue {name}"),
+                    observed,
+                    "see the mode that mq_open is given, and in which base; mq_open(3)",
+                )
+                .into())
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Finding::new("queue", format!("the queue {name} is there"), "there is no such queue", "make it with mq_open and O_CREAT; mq_open(3)").into())
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Finding::new(
+                "queue",
+                format!("the queue {name} is there"),
+                "there is no such queue",
+                "make it with mq_open and O_CREAT; mq_open(3)",
+            )
+            .into()),
             Err(error) => Err(named("mq_open", &error).into()),
         }
     }

@@ -33,8 +33,30 @@ impl Session {
             let whose = if alone { String::new() } else { format!(" of {}", self.name(*process)) };
             let lines: Vec<&str> = text.lines().collect();
             let last = &lines[lines.len().saturating_sub(MOST_LINES)..];
-            said.extend(last.iter().map(|line| format!("standard error{whose}: {}", line.chars().take(200).collect::<String>())));
+            said.extend(last.iter().map(|line| format!("standard error{whose}: {}", quoted(line))));
         }
         said
+    }
+}
+
+/// A line of standard error as messages quote it: not too long, and without the thread's number that a panic of Rust's names.
+fn quoted(line: &str) -> String {
+    let line = match line.split_once("' (").and_then(|(thread, rest)| Some((thread, rest.split_once(") panicked at ")?))) {
+        Some((thread, (number, rest))) if thread.starts_with("thread '") && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{thread}' panicked at {rest}")
+        }
+        _ => line.to_owned(),
+    };
+    line.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panics_thread_number_is_left_out() {
+        assert_eq!(quoted("thread 'main' (12345) panicked at src/main.rs:3:5:"), "thread 'main' panicked at src/main.rs:3:5:");
+        assert_eq!(quoted("pipe: read: (7) panicked at sea"), "pipe: read: (7) panicked at sea");
     }
 }

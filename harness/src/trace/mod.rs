@@ -9,22 +9,26 @@
 
 pub mod decode;
 pub mod event;
+mod inject;
 pub mod native;
+mod notes;
 pub mod object;
+pub mod schedule;
 pub mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 
 use crate::call::Call;
-use crate::fault::{Action, Fault, Fired, When, Who};
+use crate::fault::{Fault, Fired};
 use crate::kernel::arch::{AUDIT_ARCH, Registers};
 use crate::kernel::process::{self, Change, Pid};
 use crate::kernel::ptrace::{self, CallStop, Resume};
-use crate::procfs::{Descriptor, Proc};
+use crate::procfs::Proc;
 use crate::source::{self, Locator, Mapping, Place, Snapshot};
 use event::{Detail, Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
-use object::{Kind, ObjectId, Objects};
+use object::{ObjectId, Objects};
+use schedule::Schedule;
 
 /// Most calls of a run whose place in the source can be told.
 const MOST_SNAPSHOTS: usize = 4096;
@@ -32,6 +36,8 @@ const MOST_SNAPSHOTS: usize = 4096;
 /// A task (thread) that is traced.
 struct Task {
     process: ProcessId,
+    /// When it was born: an order that does not depend on process ids.
+    born: Moment,
     /// The event of the call that it is in.
     pending: Option<Pending>,
     state: State,
@@ -41,6 +47,8 @@ struct Task {
 enum State {
     /// Goes on by itself.
     Resumed,
+    /// Stopped, until the schedule chooses it.
+    Ready,
     /// Stopped by a signal such as SIGSTOP.
     GroupStop,
     /// Kept at a call's entry by this fault.
@@ -101,6 +109,7 @@ pub struct Tracer {
     pub output_waits: bool,
     /// Told of every finished call.
     pub on_event: Option<OnEvent>,
+    schedule: Option<Schedule>,
     snapshots: HashMap<usize, Snapshot>,
     locator: Locator,
     tasks: HashMap<Pid, Task>,
@@ -132,6 +141,7 @@ impl Tracer {
             fruitless: 0,
             output_waits: false,
             on_event: None,
+            schedule: None,
             snapshots: HashMap::new(),
             locator: Locator::default(),
             tasks: HashMap::new(),
@@ -154,7 +164,8 @@ impl Tracer {
         self.names.resize(self.names.len().max(program + 1), String::new());
         self.names[program] = name.to_owned();
         let id = self.add_process(pid, inner, program, None);
-        self.tasks.insert(pid, Task { process: id, pending: None, state: State::Resumed });
+        let born = self.now();
+        self.tasks.insert(pid, Task { process: id, born, pending: None, state: State::Resumed });
         Ok(id)
     }
 
@@ -199,43 +210,6 @@ impl Tracer {
         &self.processes[id.0]
     }
 
-    /// Whether some task is held until the check releases it.
-    #[must_use]
-    pub fn holds_someone(&self) -> bool {
-        let until_released = |fault: usize| matches!(self.faults[fault].0.action, Action::Hold | Action::HoldBefore);
-        self.tasks.values().any(|task| matches!(task.state, State::Held(fault) if until_released(fault)))
-    }
-
-    /// Lets the first task go on that was only delayed; `false` if there is none.
-    pub fn release_delayed(&mut self) -> io::Result<bool> {
-        let delayed = |task: &Task| matches!(task.state, State::Held(fault) if self.faults[fault].0.action == Action::Delay);
-        let first = self.tasks.iter().filter(|(_, task)| delayed(task)).map(|(pid, task)| (task.process, *pid)).min();
-        let Some((_, pid)) = first else { return Ok(false) };
-        self.activity += 1;
-        self.set_state(pid, State::Resumed);
-        self.resume(pid, 0)?;
-        Ok(true)
-    }
-
-    /// Whether a task is held by this fault.
-    #[must_use]
-    pub fn is_held_by(&self, fault: usize) -> bool {
-        self.tasks.values().any(|task| task.state == State::Held(fault))
-    }
-
-    /// Lets the tasks that this fault holds go on.
-    pub fn release(&mut self, fault: usize) -> io::Result<()> {
-        let held: Vec<Pid> = self.tasks.iter().filter(|(_, task)| task.state == State::Held(fault)).map(|(pid, _)| *pid).collect();
-        for pid in held {
-            self.activity += 1;
-            if let Some(task) = self.tasks.get_mut(&pid) {
-                task.state = State::Resumed;
-            }
-            self.resume(pid, 0)?;
-        }
-        Ok(())
-    }
-
     /// Kills a process. Who is killed is held no more, so that nobody counts as at rest before the kernel has told of its end.
     pub fn kill(&mut self, id: ProcessId) -> io::Result<()> {
         process::kill(self.process(id).pid, libc::SIGKILL)?;
@@ -272,6 +246,7 @@ impl Tracer {
 
     fn ended(&mut self, pid: Pid, exit: Exit) {
         let now = self.now();
+        self.unschedule(pid);
         self.early.remove(&pid);
         if let Some(id) = self.by_pid.get(&pid).copied() {
             let process = &mut self.processes[id.0];
@@ -318,7 +293,7 @@ impl Tracer {
 
     fn resume(&mut self, pid: Pid, signal: i32) -> io::Result<()> {
         let in_call = self.tasks.get(&pid).is_some_and(|task| task.pending.is_some());
-        ptrace::resume(pid, if in_call { Resume::ToExit } else { Resume::Continue }, signal)
+        self.let_go(pid, if in_call { Resume::ToExit } else { Resume::Continue }, signal)
     }
 
     fn signalled(&mut self, pid: Pid, signal: i32) -> io::Result<()> {
@@ -333,7 +308,7 @@ impl Tracer {
     }
 
     fn born(&mut self, parent: Pid) -> io::Result<()> {
-        self.now();
+        let born = self.now();
         let child = Pid::try_from(ptrace::event_message(parent)?).unwrap_or(0);
         let parent_id = self.tasks[&parent].process;
         // A child that is dead already has no status file; then it is a process of its own that nobody will see move.
@@ -348,9 +323,9 @@ impl Tracer {
             parent_id
         };
         self.fruitless = 0;
-        self.tasks.insert(child, Task { process, pending: None, state: State::Resumed });
+        self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
         if self.early.remove(&child) {
-            ptrace::resume(child, Resume::Continue, 0)?;
+            self.let_go(child, Resume::Continue, 0)?;
         }
         self.resume(parent, 0)
     }
@@ -422,7 +397,21 @@ impl Tracer {
         let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
         let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
         let index = self.events.len();
-        let event = Event { entered, entered_at: std::time::SystemTime::now(), left: None, process, task: pid, call, number, arguments, result: None, object, injected: false, injected_by: None, detail };
+        let event = Event {
+            entered,
+            entered_at: std::time::SystemTime::now(),
+            left: None,
+            process,
+            task: pid,
+            call,
+            number,
+            arguments,
+            result: None,
+            object,
+            injected: false,
+            injected_by: None,
+            detail,
+        };
         self.events.push(event);
         if self.events.len() > self.options.most_events {
             self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
@@ -433,105 +422,16 @@ impl Tracer {
         if decode && self.snapshots.len() < MOST_SNAPSHOTS {
             self.snapshots.insert(index, snapshot(pid)?);
         }
-        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None, back_up: None }));
+        self.tasks
+            .entry(pid)
+            .and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None, back_up: None }));
+        self.note_call(number);
+        if self.is_scheduled() && call == Call::Sleep && self.process(process).executed {
+            // Time orders nothing: whoever relies on it is found out.
+            Registers::get(pid)?.set_call(pid, -1)?;
+            self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(0)));
+        }
         if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
-    }
-
-    /// Carries out the faults that match this call; `true` if the task is not to be resumed.
-    fn carry_out_faults(&mut self, pid: Pid, index: usize) -> io::Result<bool> {
-        // What is to happen after the call is noted before a fault may keep the task at its entry.
-        let (afterwards, before): (Vec<_>, Vec<_>) = (0..self.faults.len()).partition(|number| self.faults[*number].0.afterwards);
-        for number in afterwards.into_iter().chain(before) {
-            if !self.matches(&self.faults[number].0, &self.events[index]) {
-                continue;
-            }
-            let (fault, fired) = &mut self.faults[number];
-            fired.matched += 1;
-            let due = match fault.when {
-                When::Nth(n) => fired.matched == n,
-                When::Every => true,
-                When::Alternately => fired.matched % 2 == 1,
-            };
-            if !due {
-                continue;
-            }
-            fired.fired += 1;
-            self.events[index].injected = true;
-            self.events[index].injected_by = Some(number);
-            let action = fault.action;
-            let length = self.events[index].arguments[2];
-            let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
-            match action {
-                Action::Fail(errno) => {
-                    Registers::get(pid)?.set_call(pid, -1)?;
-                    pending.result = Some(-i64::from(errno));
-                }
-                Action::FailAfter(errno) => pending.result = Some(-i64::from(errno)),
-                Action::Shorten(bytes) => {
-                    let mut registers = Registers::get(pid)?;
-                    registers.set_argument(2, bytes);
-                    registers.set(pid)?;
-                    pending.restore = Some((2, length));
-                }
-                Action::Kill => {
-                    process::kill(pid, libc::SIGKILL)?;
-                    return Ok(true);
-                }
-                Action::ExitWith(status) => {
-                    let mut registers = Registers::get(pid)?;
-                    registers.set_argument(0, u64::from(status));
-                    registers.set(pid)?;
-                }
-                Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
-                Action::HoldBefore => {
-                    Registers::get(pid)?.set_call(pid, -1)?;
-                    pending.back_up = Some(number);
-                }
-                Action::Hold | Action::Delay => {
-                    self.set_state(pid, State::Held(number));
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    fn matches(&self, fault: &Fault, event: &Event) -> bool {
-        let process = self.process(event.process);
-        if !process.executed || !fault.calls.contains(&event.call) {
-            return false;
-        }
-        let who = match fault.who {
-            Who::Anyone => true,
-            Who::Parent => process.parent.is_none(),
-            Who::Children => process.parent.is_some(),
-        };
-        let program =
-            fault.program.as_ref().is_none_or(|name| self.names[process.program] == *name) && fault.of.is_none_or(|number| process.program == number);
-        let argument = fault.argument.is_none_or(|(index, mask, value)| event.arguments[index] & mask == value);
-        let kind = event.object.map(|object| self.objects.get(object).kind);
-        let object = match (&fault.on, kind) {
-            _ if fault.on_anything => true,
-            (Some(kinds), Some(kind)) => kinds.contains(&kind),
-            (Some(kinds), None) => self.kind_to_open(process.pid, event).is_some_and(|kind| kinds.contains(&kind)),
-            (None, Some(kind)) => kind.is_between_processes(),
-            // The loader and the runtime open and read files of their own.
-            (None, None) => !matches!(event.call, Call::Read | Call::Write) && (event.call != Call::Open || is_path_of_the_run(event)),
-        };
-        let long_enough = fault.longer_than == 0 || (has_plain_length(event.number) && event.arguments[2] > fault.longer_than);
-        // One vector or message cannot be shortened by shrinking a count.
-        let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !has_plain_length(event.number) || event.arguments[2] <= bytes);
-        who && program && argument && object && long_enough && can_shorten
-    }
-
-    /// The kind of what a call that is entered will open, if that exists.
-    fn kind_to_open(&self, pid: Pid, event: &Event) -> Option<Kind> {
-        if event.call != Call::Open {
-            return None;
-        }
-        let relative = matches!(crate::call::name_of(event.number).as_str(), "openat" | "openat2");
-        let directory = Some(event.arguments[0] as i32).filter(|directory| relative && *directory != libc::AT_FDCWD);
-        self.proc.type_at(pid, directory, event.path()?).ok().map(Kind::of_named)
     }
 
     fn call_left(&mut self, pid: Pid) -> io::Result<()> {
@@ -592,164 +492,6 @@ impl Tracer {
         self.events.clear();
     }
 
-    /// What a finished call means for what is known of processes and objects.
-    fn take_note(&mut self, pid: Pid, index: usize) {
-        let event = &self.events[index];
-        let (process, call, arguments, result) = (event.process, event.call, event.arguments, event.result.unwrap_or(-1));
-        let object = event.object;
-        self.output_waits |= call.gives_data() && object.is_some_and(|object| self.objects.get(object).kind == Kind::Standard);
-        self.count_fruitless(pid, index);
-        if result < 0 {
-            return;
-        }
-        match call {
-            Call::Pipe => {
-                if let Detail::Pair(read, _) = self.events[index].detail
-                    && let Some(object) = self.object_of(pid, read)
-                {
-                    self.objects.note_origin(object, index);
-                }
-            }
-            Call::Socket => {
-                self.add_socket(pid, result as i32, arguments[0], arguments[1]);
-                self.note_origin(pid, result, index);
-            }
-            Call::Open => self.note_origin_of_fifo(pid, result, index),
-            Call::Accept => {
-                let kind = object.map_or(Kind::Socket, |object| self.objects.get(object).kind);
-                self.add_object(pid, result as i32, kind);
-                self.note_origin(pid, result, index);
-            }
-            Call::Socketpair => {
-                if let Detail::Pair(one, other) = self.events[index].detail {
-                    self.add_socket(pid, one, arguments[0], arguments[1]);
-                    self.add_socket(pid, other, arguments[0], arguments[1]);
-                }
-            }
-            Call::MqOpen => {
-                if let Ok((identity, _)) = self.proc.identity(pid, result as i32)
-                    && let Some(name) = self.events[index].path().map(str::to_owned)
-                    && self.objects.find(identity).is_none()
-                {
-                    let object = self.objects.add(identity, Kind::Queue, format!("queue /{}", name.trim_start_matches('/')));
-                    self.objects.note_origin(object, index);
-                }
-            }
-            Call::Setsockopt if arguments[1] as i32 == libc::SOL_SOCKET && matches!(arguments[2] as i32, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
-                if let Some(object) = object {
-                    self.objects.limit(object);
-                }
-            }
-            Call::Timer => {
-                let armed = !matches!(self.events[index].detail, Detail::Integer(0));
-                self.timers.insert(process, armed);
-            }
-            Call::Wait if result > 0 => {
-                let child = self.processes.iter_mut().rfind(|child| child.inner as i64 == result && child.parent == Some(process));
-                if let Some(child) = child {
-                    // waitid(2) returns 0 and a stopped child is not reaped by wait4(2).
-                    child.reaped = child.ended.is_some();
-                }
-            }
-            Call::Wait => self.note_reaped_by_waitid(process),
-            _ => {}
-        }
-    }
-
-    /// waitid(2) does not return the child's id: those that are gone were waited for.
-    fn note_reaped_by_waitid(&mut self, parent: ProcessId) {
-        for index in 0..self.processes.len() {
-            let child = &self.processes[index];
-            if child.parent == Some(parent) && child.ended.is_some() && !child.reaped && self.proc.process_of(child.pid).is_err() {
-                self.processes[index].reaped = true;
-            }
-        }
-    }
-
-    fn note_origin(&mut self, pid: Pid, descriptor: i64, event: usize) {
-        if let Some(object) = self.object_of(pid, descriptor as i32) {
-            self.objects.note_origin(object, event);
-        }
-    }
-
-    /// Files are many and of no interest; a FIFO is.
-    fn note_origin_of_fifo(&mut self, pid: Pid, descriptor: i64, event: usize) {
-        if is_path_of_the_run(&self.events[event]) && self.proc.identity(pid, descriptor as i32).is_ok_and(|(_, kind)| kind == libc::S_IFIFO) {
-            self.note_origin(pid, descriptor, event);
-        }
-    }
-
-    fn count_fruitless(&mut self, pid: Pid, index: usize) {
-        let event = &self.events[index];
-        let result = event.result.unwrap_or(0);
-        // Whether a wait that found something led to anything, or a file opened anew, is told by the calls after it.
-        if result >= 0 && matches!(event.call, Call::Open | Call::Close | Call::Fcntl) {
-            return;
-        }
-        let empty = match event.call {
-            Call::Read | Call::Recv | Call::Wait => result == 0,
-            Call::Poll | Call::Select | Call::EpollWait | Call::Yield | Call::Getsockname | Call::MqAttributes | Call::Getsockopt => true,
-            Call::Semctl => matches!(event.arguments[2] as i32, libc::GETVAL | libc::IPC_STAT),
-            Call::Sleep => true,
-            _ => false,
-        };
-        if !((result < 0 && result > -512) || empty) {
-            self.fruitless = 0;
-            return;
-        }
-        if self.fruitless == 0 {
-            self.pollers.clear();
-        }
-        self.fruitless += 1;
-        self.pollers.insert(pid);
-    }
-
-    fn add_socket(&mut self, pid: Pid, descriptor: i32, domain: u64, kind: u64) {
-        let kind = match (domain as i32, kind as i32 & 0xf) {
-            (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM) => Kind::Tcp,
-            (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM) => Kind::Udp,
-            (libc::AF_UNIX, _) => Kind::Unix,
-            _ => Kind::Socket,
-        };
-        self.add_object(pid, descriptor, kind);
-    }
-
-    fn add_object(&mut self, pid: Pid, descriptor: i32, kind: Kind) {
-        if let Ok((identity, _)) = self.proc.identity(pid, descriptor) {
-            self.objects.add_unnamed(identity, kind);
-        }
-    }
-
-    /// What a descriptor of a stopped process refers to.
-    pub fn object_of(&mut self, pid: Pid, descriptor: i32) -> Option<ObjectId> {
-        let (identity, kind) = self.proc.identity(pid, descriptor).ok()?;
-        if let Some(object) = self.objects.find(identity) {
-            return Some(object);
-        }
-        let link = self.proc.link(pid, descriptor).ok()?;
-        let short = link.rsplit('/').next().unwrap_or(&link).to_owned();
-        Some(match kind {
-            libc::S_IFIFO if link.starts_with("pipe:") => self.objects.add_unnamed(identity, Kind::Pipe),
-            libc::S_IFIFO => self.objects.add(identity, Kind::Fifo, format!("FIFO {short}")),
-            libc::S_IFSOCK => self.objects.add_unnamed(identity, Kind::Socket),
-            libc::S_IFREG | libc::S_IFDIR | libc::S_IFCHR | libc::S_IFBLK => self.objects.add(identity, Kind::File, link),
-            _ => self.objects.add(identity, Kind::Other, link),
-        })
-    }
-
-    fn note_table(&mut self, pid: Pid, event: usize, call: Call, object: ObjectId) {
-        let gives = call.gives_data();
-        if !(gives || call.takes_data()) || !matches!(self.objects.get(object).kind, Kind::Pipe | Kind::Fifo) {
-            return;
-        }
-        let process = self.tasks[&pid].process;
-        if self.transferred.insert((process, object, gives)) {
-            let table: Vec<Descriptor> = self.proc.descriptors(self.process(process).pid).unwrap_or_default();
-            let descriptors = table.into_iter().map(|descriptor| (self.objects.find(descriptor.identity), descriptor)).map(|(o, d)| (d, o)).collect();
-            self.tables.push(TableAtTransfer { event, process, object, descriptors });
-        }
-    }
-
     fn executable_mappings(&self, pid: Pid) -> Vec<Mapping> {
         source::mappings(&self.proc.file(&format!("{pid}/maps")).unwrap_or_default())
     }
@@ -806,15 +548,3 @@ fn snapshot(pid: Pid) -> io::Result<Snapshot> {
 }
 /// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
 const MADE_AGAIN: i64 = -513;
-
-/// Whether a path is the run's own: below its working directory, not the system's.
-fn is_path_of_the_run(event: &Event) -> bool {
-    event.path().is_some_and(|path| {
-        !["/usr", "/lib", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/bin"].iter().any(|system| path.starts_with(system))
-    })
-}
-
-/// Whether the call's third argument is the number of bytes to move.
-fn has_plain_length(number: u64) -> bool {
-    matches!(crate::call::name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom")
-}

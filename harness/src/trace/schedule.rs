@@ -92,7 +92,8 @@ impl Tracer {
     /// # Errors
     /// What ptrace(2) says, save that the chosen task was killed meanwhile.
     pub fn go_on(&mut self) -> io::Result<GoOn> {
-        let under_way = |(pid, task): (&Pid, &super::Task)| task.state == State::Resumed && !matches!(self.proc.activity(*pid), Activity::Asleep { .. });
+        let under_way =
+            |(pid, task): (&Pid, &super::Task)| task.state == State::Resumed && !matches!(self.proc.activity(*pid), Activity::Asleep { .. });
         if !self.early.is_empty() || self.tasks.iter().any(under_way) {
             return Ok(GoOn::Running);
         }

@@ -47,6 +47,7 @@ impl Tracer {
         for (pid, task) in &self.tasks {
             let call = match task.state {
                 State::Held(_) => continue,
+                State::Ready => return Rest::Active,
                 // Continued already, but not yet come to the stop that tells so.
                 State::GroupStop if !self.proc.is_stopped(*pid) => return Rest::Active,
                 State::GroupStop => None,
@@ -74,7 +75,9 @@ impl Tracer {
     #[must_use]
     pub fn only_pollers_go_on(&self) -> bool {
         let at_rest = |(pid, task): (&Pid, &Task)| match self.proc.activity(*pid) {
-            _ if task.state != State::Resumed || self.pollers.contains(pid) => true,
+            _ if self.pollers.contains(pid) => true,
+            _ if task.state == State::Ready => false,
+            _ if task.state != State::Resumed => true,
             Activity::Asleep { number, arguments } => !has_time_limit(number, &arguments),
             Activity::Running => false,
             // As in `rest`: a leader that ended before its threads.

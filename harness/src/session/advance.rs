@@ -1,0 +1,261 @@
+//! Going on: letting the processes run until a condition holds, or never can.
+
+use std::io;
+
+use super::{CPU_LOOK, Halt, MOST_FRUITLESS, Program, SETTLED_TICKS, Session, Step, TICK};
+use crate::call::{Call, name_of};
+use crate::finding::Finding;
+use crate::kernel::process::{self, Waited};
+use crate::trace::schedule::GoOn;
+use crate::trace::waiting::{Rest, Waiting};
+use crate::verdict::Unpassed;
+
+impl Session {
+    pub(super) fn look_whole(&self) -> Result<(), Unpassed> {
+        self.tracer.blind.as_ref().map_or(Ok(()), |reason| Err(Unpassed::Broken(reason.clone())))
+    }
+
+    /// Lets the run go on until `reached` gives a value.
+    ///
+    /// # Errors
+    /// Fail, if it never will; broken, if the harness cannot go on.
+    pub fn until<T>(&mut self, goal: &str, mut reached: impl FnMut(&mut Self) -> io::Result<Option<T>>) -> Result<T, Unpassed> {
+        self.quiet = None;
+        self.tracer.fruitless = 0;
+        loop {
+            if let Some(value) = reached(self)? {
+                return Ok(value);
+            }
+            self.look_whole()?;
+            if let Step::Halt(halt) = self.step()? {
+                self.pump()?;
+                // What was on its way when the run came to rest still counts.
+                if let Some(value) = reached(self)? {
+                    return Ok(value);
+                }
+                return Err(self.explain(goal, halt));
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self) -> Result<Step, Unpassed> {
+        if self.tracer.is_over() {
+            return Ok(Step::Halt(Halt::Over));
+        }
+        if self.tracer.is_scheduled()
+            && let Some(step) = self.scheduled_step()?
+        {
+            return Ok(step);
+        }
+        self.wait_for_change(true)
+    }
+
+    /// Under a schedule: takes in what has happened, and lets the next one go on. `None` where nobody can.
+    fn scheduled_step(&mut self) -> Result<Option<Step>, Unpassed> {
+        match self.tracer.go_on()? {
+            GoOn::Chosen => Ok(Some(Step::Progress)),
+            GoOn::Running => {
+                let step = self.wait_for_change(false)?;
+                std::thread::yield_now();
+                Ok(Some(step))
+            }
+            GoOn::Nobody => {
+                if self.pump()? || self.tracer.release_delayed()? {
+                    return Ok(Some(Step::Progress));
+                }
+                // Everyone was proven asleep just now, one after the other, while nobody ran.
+                match self.tracer.rest() {
+                    Rest::Waiting(waiting) if !waiting.is_empty() => Ok(Some(Step::Halt(Halt::Deadlock(waiting)))),
+                    _ => Ok(None),
+                }
+            }
+        }
+    }
+
+    fn wait_for_change(&mut self, block: bool) -> Result<Step, Unpassed> {
+        match process::wait(-1, block)? {
+            Waited::Nothing if process::ticks() == self.looked_at => Ok(Step::Progress),
+            Waited::Change(pid, change) => {
+                self.tracer.handle(pid, change)?;
+                if self.tracer.output_waits {
+                    self.pump()?;
+                }
+                if self.tracer.fruitless > MOST_FRUITLESS && !self.tracer.holds_someone() && self.tracer.only_pollers_go_on() {
+                    if !self.tracer.release_delayed()? {
+                        return Ok(Step::Halt(Halt::Busy(self.busy_with_calls())));
+                    }
+                    self.tracer.fruitless = 0;
+                }
+                self.look_whole()?;
+                Ok(Step::Progress)
+            }
+            Waited::Interrupted | Waited::Nothing => self.tick(),
+            Waited::NoChild => Ok(Step::Halt(Halt::Over)),
+        }
+    }
+
+    fn tick(&mut self) -> Result<Step, Unpassed> {
+        self.looked_at = process::ticks();
+        let elapsed = self.looked_at - self.started_at;
+        if elapsed > self.limits.wall_seconds * 1000 / TICK as u64 {
+            return Ok(Step::Halt(Halt::TimeUp));
+        }
+        if elapsed.is_multiple_of(CPU_LOOK)
+            && let Some(finding) = self.busy_computing()
+        {
+            return Ok(Step::Halt(Halt::Busy(finding)));
+        }
+        let moved = self.pump()?;
+        if moved || self.tracer.activity != self.seen_activity {
+            self.seen_activity = self.tracer.activity;
+            self.quiet = None;
+            return Ok(Step::Progress);
+        }
+        let (waiting, limited) = match self.tracer.rest() {
+            Rest::Active => {
+                self.quiet = None;
+                return Ok(Step::Progress);
+            }
+            Rest::Limited(waiting) => (waiting, true),
+            Rest::Waiting(waiting) => (waiting, false),
+        };
+        if self.quiet.as_ref() != Some(&waiting) {
+            self.quiet = Some(waiting);
+            self.quiet_ticks = 0;
+            return Ok(Step::Progress);
+        }
+        self.quiet_ticks += 1;
+        if (!limited || self.quiet_ticks > SETTLED_TICKS) && self.tracer.release_delayed()? {
+            self.quiet = None;
+            return Ok(Step::Progress);
+        }
+        Ok(if limited { Step::Quiet(self.quiet_ticks) } else { Step::Halt(Halt::Deadlock(waiting)) })
+    }
+
+    /// Moves standard input in and standard output and error out; `true` if anything moved.
+    pub(super) fn pump(&mut self) -> io::Result<bool> {
+        self.tracer.output_waits = false;
+        let mut moved = false;
+        for running in &mut self.running {
+            moved |= running.input.pump()? | running.output.pump()? | running.errors.pump()?;
+        }
+        Ok(moved)
+    }
+
+    fn busy_with_calls(&self) -> Finding {
+        let mut calls: Vec<String> = Vec::new();
+        let recent = self.tracer.events.iter().rev().take(100);
+        for event in recent {
+            let line = format!("{} calls {}", self.tracer.name(event.process), event.call.word());
+            if !calls.contains(&line) {
+                calls.push(line);
+            }
+        }
+        calls.sort();
+        Finding::new(
+            "busy-waiting",
+            "a process that has nothing to do waits in a call that blocks",
+            format!("{MOST_FRUITLESS} calls in a row did nothing: they failed, moved no data, or found nothing"),
+            "let the process sleep in the kernel until there is something to do, rather than ask again and again",
+        )
+        .with(calls)
+    }
+
+    fn busy_computing(&self) -> Option<Finding> {
+        let limit = self.limits.cpu_seconds * 100;
+        let process = self.tracer.processes.iter().find(|process| process.exit.is_none() && self.tracer.proc.cpu_ticks(process.pid) > limit)?;
+        Some(Finding::new(
+            "busy-waiting",
+            "a process that has nothing to do waits in a call that blocks",
+            format!("{} used {} seconds of CPU time", self.tracer.name(process.id), self.limits.cpu_seconds),
+            "look for a loop that does not end, or that asks a variable again and again instead of waiting in the kernel",
+        ))
+    }
+
+    pub(super) fn explain(&mut self, goal: &str, halt: Halt) -> Unpassed {
+        if let Some(reason) = &self.tracer.blind {
+            return Unpassed::Broken(reason.clone());
+        }
+        match halt {
+            Halt::Over => {
+                let ends: Vec<String> = (0..self.running.len()).map(Program).flat_map(|program| self.end_lines(program)).collect();
+                Finding::new("exit", goal, "all programs have ended", "look at where the program ends: see its standard error and its exit status")
+                    .with(ends)
+                    .into()
+            }
+            Halt::Deadlock(waiting) => {
+                let lines = self.tracer.describe(&waiting);
+                let one = waiting.len() == 1;
+                let observed = if one {
+                    "the only process left waits, and nothing can wake it"
+                } else {
+                    "deadlock: all processes wait, and nothing can wake them"
+                };
+                let next = next_step_for(&waiting);
+                let labels = self.labels_of(&waiting);
+                Finding::new("deadlock", goal, observed, next).with(lines).at(labels).into()
+            }
+            Halt::Busy(mut finding) => {
+                finding.expected = format!("{goal}; {}", finding.expected);
+                finding.at(self.labels_of_last_calls()).into()
+            }
+            Halt::TimeUp => {
+                let lines = self.waiting_lines();
+                let observed = format!("nothing came of it in {} seconds, and the processes neither end nor wait for ever", self.limits.wall_seconds);
+                Finding::new("time", goal, observed, "look for a loop that sleeps and asks again, or for a time limit that is far too long")
+                    .with(lines)
+                    .into()
+            }
+        }
+    }
+
+    /// Lets the run go on until nobody does anything, where so many calls that do nothing count as nothing.
+    pub(super) fn come_to_rest(&mut self, goal: &str, fruitless: u32) -> Result<(), Unpassed> {
+        self.quiet = None;
+        self.tracer.fruitless = 0;
+        loop {
+            self.pump()?;
+            if self.tracer.fruitless > fruitless && self.tracer.only_pollers_go_on() {
+                if !self.tracer.release_delayed()? {
+                    return Ok(());
+                }
+                self.tracer.fruitless = 0;
+            }
+            match self.step()? {
+                Step::Progress => {}
+                Step::Halt(Halt::Over | Halt::Deadlock(_)) => return Ok(()),
+                Step::Halt(halt) => return Err(self.explain(goal, halt)),
+                Step::Quiet(ticks) if ticks > SETTLED_TICKS => return Ok(()),
+                Step::Quiet(_) => {}
+            }
+        }
+    }
+}
+
+/// Where to look when processes wait in these calls.
+fn next_step_for(waiting: &[Waiting]) -> String {
+    let calls: Vec<Call> = waiting.iter().filter_map(|one| one.call).map(|(number, _)| Call::from_number(number)).collect();
+    let has = |call: Call| calls.contains(&call);
+    let text = if has(Call::Read) {
+        "a read returns 0 only when the last write end is closed: see who still holds one, and close it there before the read; pipe(7)"
+    } else if has(Call::Open) {
+        "open of a FIFO waits for the other end, unless it asks for O_NONBLOCK or for both directions; fifo(7)"
+    } else if has(Call::Write) || has(Call::Send) {
+        "the reader does not read: a pipe or socket holds only so much; let both sides go on at the same time; pipe(7)"
+    } else if has(Call::Semop) {
+        "someone must raise that semaphore: see which process should, and whether it did so before it ended or waited; semop(2)"
+    } else if has(Call::Accept) || has(Call::Recv) || has(Call::Connect) {
+        "see which side has to send, close or shut down next; tcp(7)"
+    } else if has(Call::MqReceive) || has(Call::MqSend) {
+        "see who has to send or receive next; mq_overview(7)"
+    } else if has(Call::Sigsuspend) || has(Call::Pause) {
+        "a signal that comes between the test and the wait is lost: block it first, then wait with sigsuspend; sigsuspend(2)"
+    } else if calls.iter().any(|call| matches!(call, Call::Other(_)))
+        && waiting.iter().any(|one| one.call.is_some_and(|(number, _)| name_of(number) == "futex"))
+    {
+        "see who must release the lock or post the semaphore; futex(7)"
+    } else {
+        "see which process should go on first, and what it waits for"
+    };
+    text.to_owned()
+}

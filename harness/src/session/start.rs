@@ -1,0 +1,158 @@
+//! Starting a program: arguments, standard streams, environment and limits.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use super::stream::{Input, Output};
+use super::{Program, Running, Session};
+use crate::call::Call;
+use crate::kernel::descriptor;
+use crate::kernel::process::{self, Launch};
+use crate::kernel::seccomp::{Stops, filter};
+use crate::manifest::Limits;
+use crate::sandbox::Tier;
+use crate::trace::event::{Event, ProcessId};
+use crate::trace::object::Kind;
+use crate::verdict::Unpassed;
+
+/// A program about to be started.
+pub struct Start<'session> {
+    session: &'session mut Session,
+    name: String,
+    called: Option<String>,
+    arguments: Vec<Vec<u8>>,
+    input: Option<Vec<u8>>,
+}
+
+impl<'session> Start<'session> {
+    pub(super) fn new(session: &'session mut Session, name: &str) -> Self {
+        Self { session, name: name.to_owned(), called: None, arguments: Vec::new(), input: Some(Vec::new()) }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into().into_bytes());
+        self
+    }
+
+    /// Adds an argument that need not be UTF-8.
+    #[must_use]
+    pub fn arg_bytes(mut self, argument: impl Into<Vec<u8>>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.into().into_bytes()));
+        self
+    }
+
+    /// What messages call it, where several programs of one name run: `the second reader`.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        self.called = Some(name.to_owned());
+        self
+    }
+
+    /// Standard input: these bytes, then end-of-file. Without it standard input is at its end.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Standard input stays open: [`Session::feed`] and [`Session::end_input`] go on with it.
+    #[must_use]
+    pub fn open_stdin(mut self) -> Self {
+        self.input = None;
+        self
+    }
+
+    /// Starts the program and lets it go on until it executes.
+    ///
+    /// # Errors
+    /// Broken, if it cannot be started.
+    pub fn start(self) -> Result<Program, Unpassed> {
+        let session = self.session;
+        let place = session.names.iter().position(|name| *name == self.name);
+        let place = place.ok_or_else(|| Unpassed::Broken(format!("the lab has no program `{}`", self.name)))?;
+        let number = session.running.len();
+        let text = |text: &[u8]| CString::new(text).map_err(|_| Unpassed::Broken("an argument with a NUL byte".into()));
+        let (stdin, stdin_ours) = descriptor::pipe()?;
+        let (stdout_ours, stdout) = descriptor::pipe()?;
+        let (stderr_ours, stderr) = descriptor::pipe()?;
+        session.note_standard(&stdin, "standard input")?;
+        session.note_standard(&stdout, "standard output")?;
+        session.note_standard(&stderr, "standard error")?;
+        let launch = Launch {
+            path: descriptor::c_path(&session.sandbox.programs[place])?,
+            arguments: std::iter::once(self.name.as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
+            environment: environment(&session.sandbox.directory)?,
+            directory: descriptor::c_path(&session.sandbox.directory)?,
+            stdio: [stdin, stdout, stderr],
+            limits: resource_limits(&session.limits, session.sandbox.tier),
+            filter: filter(&Stops::These(Call::named_numbers())),
+            own_session: true,
+        };
+        let launched = process::launch(&launch)?;
+        let process = session.tracer.follow(launched.pid, number, &self.name)?;
+        if let Some(called) = &self.called {
+            session.tracer.call(number, called);
+        }
+        launched.go()?;
+        drop(launch);
+        session.running.push(Running {
+            name: self.called.unwrap_or(self.name),
+            process,
+            input: Input::new(stdin_ours, self.input)?,
+            output: Output::new(stdout_ours, session.limits.output_bytes)?,
+            errors: Output::new(stderr_ours, session.limits.output_bytes)?,
+            taken: 0,
+        });
+        session.until("the program is executed", |session| {
+            let process = session.tracer.process(process);
+            Ok((process.executed || process.exit.is_some()).then_some(()))
+        })?;
+        if session.tracer.process(process).executed { Ok(Program(number)) } else { Err(session.not_executed(process)) }
+    }
+}
+
+impl Session {
+    fn not_executed(&self, process: ProcessId) -> Unpassed {
+        let failed = self.tracer.events.iter().rfind(|event| event.process == process && event.call == Call::Exec).and_then(Event::errno);
+        let reason = failed.map_or_else(|| "its set-up failed".into(), |errno| io::Error::from_raw_os_error(errno).to_string());
+        Unpassed::Broken(format!("the program cannot be executed: {reason}"))
+    }
+
+    fn note_standard(&mut self, descriptor: &OwnedFd, name: &str) -> io::Result<()> {
+        let status = descriptor::status_of(descriptor.as_fd())?;
+        self.tracer.objects.add(crate::procfs::Identity { device: status.device, inode: status.inode }, Kind::Standard, name.to_owned());
+        Ok(())
+    }
+}
+
+fn environment(directory: &Path) -> io::Result<Vec<CString>> {
+    let home = format!("HOME={}", directory.display());
+    ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home].iter().map(|text| CString::new(*text).map_err(io::Error::from)).collect()
+}
+
+fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_t, u64)> {
+    let mut resources = vec![
+        (libc::RLIMIT_CORE, 0),
+        (libc::RLIMIT_NOFILE, 1024),
+        (libc::RLIMIT_FSIZE, 256 << 20),
+        (libc::RLIMIT_CPU, limits.cpu_seconds * 2),
+        (libc::RLIMIT_STACK, 8 << 20),
+        (libc::RLIMIT_DATA, 1 << 30),
+    ];
+    // Outside a user namespace this limit counts all processes of the user on the machine.
+    if tier == Tier::Namespaces {
+        resources.push((libc::RLIMIT_NPROC, limits.processes));
+    }
+    resources
+}

@@ -1,0 +1,159 @@
+//! Carrying out faults: at which call, and what is done there.
+
+use std::io;
+
+use super::event::Event;
+use super::object::Kind;
+use super::{State, Task, Tracer};
+use crate::call::Call;
+use crate::fault::{Action, Fault, When, Who};
+use crate::kernel::arch::Registers;
+use crate::kernel::process::{self, Pid};
+
+impl Tracer {
+    /// Whether some task is held until the check releases it.
+    #[must_use]
+    pub fn holds_someone(&self) -> bool {
+        let until_released = |fault: usize| matches!(self.faults[fault].0.action, Action::Hold | Action::HoldBefore);
+        self.tasks.values().any(|task| matches!(task.state, State::Held(fault) if until_released(fault)))
+    }
+
+    /// Lets the first task go on that was only delayed; `false` if there is none.
+    pub fn release_delayed(&mut self) -> io::Result<bool> {
+        let delayed = |task: &Task| matches!(task.state, State::Held(fault) if self.faults[fault].0.action == Action::Delay);
+        let first = self.tasks.iter().filter(|(_, task)| delayed(task)).map(|(pid, task)| (task.process, *pid)).min();
+        let Some((_, pid)) = first else { return Ok(false) };
+        self.activity += 1;
+        self.set_state(pid, State::Resumed);
+        self.resume(pid, 0)?;
+        Ok(true)
+    }
+
+    /// Whether a task is held by this fault.
+    #[must_use]
+    pub fn is_held_by(&self, fault: usize) -> bool {
+        self.tasks.values().any(|task| task.state == State::Held(fault))
+    }
+
+    /// Lets the tasks that this fault holds go on.
+    pub fn release(&mut self, fault: usize) -> io::Result<()> {
+        let held: Vec<Pid> = self.tasks.iter().filter(|(_, task)| task.state == State::Held(fault)).map(|(pid, _)| *pid).collect();
+        for pid in held {
+            self.activity += 1;
+            if let Some(task) = self.tasks.get_mut(&pid) {
+                task.state = State::Resumed;
+            }
+            self.resume(pid, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out the faults that match this call; `true` if the task is not to be resumed.
+    pub(super) fn carry_out_faults(&mut self, pid: Pid, index: usize) -> io::Result<bool> {
+        // What is to happen after the call is noted before a fault may keep the task at its entry.
+        let (afterwards, before): (Vec<_>, Vec<_>) = (0..self.faults.len()).partition(|number| self.faults[*number].0.afterwards);
+        for number in afterwards.into_iter().chain(before) {
+            if !self.matches(&self.faults[number].0, &self.events[index]) {
+                continue;
+            }
+            let (fault, fired) = &mut self.faults[number];
+            fired.matched += 1;
+            let due = match fault.when {
+                When::Nth(n) => fired.matched == n,
+                When::Every => true,
+                When::Alternately => fired.matched % 2 == 1,
+            };
+            if !due {
+                continue;
+            }
+            fired.fired += 1;
+            self.events[index].injected = true;
+            self.events[index].injected_by = Some(number);
+            let action = fault.action;
+            let length = self.events[index].arguments[2];
+            let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
+            match action {
+                Action::Fail(errno) => {
+                    Registers::get(pid)?.set_call(pid, -1)?;
+                    pending.result = Some(-i64::from(errno));
+                }
+                Action::FailAfter(errno) => pending.result = Some(-i64::from(errno)),
+                Action::Shorten(bytes) => {
+                    let mut registers = Registers::get(pid)?;
+                    registers.set_argument(2, bytes);
+                    registers.set(pid)?;
+                    pending.restore = Some((2, length));
+                }
+                Action::Kill => {
+                    process::kill(pid, libc::SIGKILL)?;
+                    return Ok(true);
+                }
+                Action::ExitWith(status) => {
+                    let mut registers = Registers::get(pid)?;
+                    registers.set_argument(0, u64::from(status));
+                    registers.set(pid)?;
+                }
+                Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
+                Action::HoldBefore => {
+                    Registers::get(pid)?.set_call(pid, -1)?;
+                    pending.back_up = Some(number);
+                }
+                Action::Hold | Action::Delay => {
+                    self.set_state(pid, State::Held(number));
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn matches(&self, fault: &Fault, event: &Event) -> bool {
+        let process = self.process(event.process);
+        if !process.executed || !fault.calls.contains(&event.call) {
+            return false;
+        }
+        let who = match fault.who {
+            Who::Anyone => true,
+            Who::Parent => process.parent.is_none(),
+            Who::Children => process.parent.is_some(),
+        };
+        let program =
+            fault.program.as_ref().is_none_or(|name| self.names[process.program] == *name) && fault.of.is_none_or(|number| process.program == number);
+        let argument = fault.argument.is_none_or(|(index, mask, value)| event.arguments[index] & mask == value);
+        let kind = event.object.map(|object| self.objects.get(object).kind);
+        let object = match (&fault.on, kind) {
+            _ if fault.on_anything => true,
+            (Some(kinds), Some(kind)) => kinds.contains(&kind),
+            (Some(kinds), None) => self.kind_to_open(process.pid, event).is_some_and(|kind| kinds.contains(&kind)),
+            (None, Some(kind)) => kind.is_between_processes(),
+            // The loader and the runtime open and read files of their own.
+            (None, None) => !matches!(event.call, Call::Read | Call::Write) && (event.call != Call::Open || is_path_of_the_run(event)),
+        };
+        let long_enough = fault.longer_than == 0 || (has_plain_length(event.number) && event.arguments[2] > fault.longer_than);
+        // One vector or message cannot be shortened by shrinking a count.
+        let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !has_plain_length(event.number) || event.arguments[2] <= bytes);
+        who && program && argument && object && long_enough && can_shorten
+    }
+
+    /// The kind of what a call that is entered will open, if that exists.
+    fn kind_to_open(&self, pid: Pid, event: &Event) -> Option<Kind> {
+        if event.call != Call::Open {
+            return None;
+        }
+        let relative = matches!(crate::call::name_of(event.number).as_str(), "openat" | "openat2");
+        let directory = Some(event.arguments[0] as i32).filter(|directory| relative && *directory != libc::AT_FDCWD);
+        self.proc.type_at(pid, directory, event.path()?).ok().map(Kind::of_named)
+    }
+}
+
+/// Whether a path is the run's own: below its working directory, not the system's.
+pub(super) fn is_path_of_the_run(event: &Event) -> bool {
+    event.path().is_some_and(|path| {
+        !["/usr", "/lib", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/bin"].iter().any(|system| path.starts_with(system))
+    })
+}
+
+/// Whether the call's third argument is the number of bytes to move.
+fn has_plain_length(number: u64) -> bool {
+    matches!(crate::call::name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom")
+}
