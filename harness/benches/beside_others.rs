@@ -21,8 +21,11 @@ fn main() {
     hang_to_verdict();
 }
 
+/// What is measured, under its name.
+type Contender<'name> = (&'name str, Box<dyn FnMut()>);
+
 /// The median time of each contender; they take turns, so that a machine that gets slower does so for all.
-fn in_turn(contenders: &mut [(&str, Box<dyn FnMut()>)]) -> Vec<Duration> {
+fn in_turn(contenders: &mut [Contender<'_>]) -> Vec<Duration> {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); contenders.len()];
     for round in 0..=ROUNDS {
         for (index, (_, work)) in contenders.iter_mut().enumerate() {

@@ -1,5 +1,9 @@
 //! A look at a run: what its processes have done, and how they are at this moment. [`Session::settle`] first: what moves is not to be looked at.
 
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::io;
+
 use super::{Program, Session};
 use crate::call::Call;
 use crate::ipc::{self, Leftover};
@@ -127,7 +131,26 @@ impl Session {
     pub fn leftovers(&self) -> Vec<Leftover> {
         let now = ipc::present(&self.tracer.proc, &self.sandbox.directory);
         let confined = self.sandbox.tier == Tier::Confined;
-        now.difference(&self.before).filter(|left| !confined || self.is_of_this_run(left)).cloned().collect()
+        let found = now.difference(&self.before).filter(|left| !confined || self.is_of_this_run(left)).cloned();
+        found.chain(self.unlisted_queues(libc::O_CREAT)).collect()
+    }
+
+    /// POSIX queues of a system that does not list them, having no mqueue file system at its place: those that are there and that a call of this run
+    /// opened with all these flags.
+    pub(super) fn unlisted_queues(&self, flags: i32) -> Vec<Leftover> {
+        let listed = || self.tracer.proc.file("self/mounts").is_ok_and(|mounts| mounts.contains(" /dev/mqueue mqueue "));
+        if self.sandbox.tier == Tier::Namespaces || listed() {
+            return Vec::new();
+        }
+        let opened = self.tracer.events.iter().filter(|event| event.call == Call::MqOpen && event.succeeded());
+        let made = opened.filter(|event| event.arguments[1] as i32 & flags == flags).filter_map(Event::path);
+        // The kernel is given the name without its slash.
+        let names: BTreeSet<String> = made.map(|name| format!("/{}", name.trim_start_matches('/'))).collect();
+        let is_there = |name: &String| match CString::new(name.as_str()).map(|name| kernel::ipc::queue_open(&name)) {
+            Ok(Err(error)) => error.kind() != io::ErrorKind::NotFound,
+            opened => opened.is_ok(),
+        };
+        names.into_iter().filter(is_there).map(Leftover::Queue).collect()
     }
 
     /// Without namespaces others make objects too: only what a process of this run has got or opened is the run's.

@@ -150,8 +150,10 @@ impl Session {
         }
         self.await_all_ends()?;
         if self.sandbox.tier == Tier::Confined {
-            // Without namespaces nothing takes these away with the run.
-            for left in self.leftovers() {
+            // Without namespaces nothing takes these away with the run. A queue that nobody lists may have been there before a plain O_CREAT.
+            let certain = self.unlisted_queues(libc::O_CREAT | libc::O_EXCL);
+            let unsure: Vec<Leftover> = self.unlisted_queues(libc::O_CREAT).into_iter().filter(|queue| !certain.contains(queue)).collect();
+            for left in self.leftovers().into_iter().filter(|left| !unsure.contains(left)) {
                 ipc::remove(&left, &self.sandbox.directory)?;
             }
         }
