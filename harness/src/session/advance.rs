@@ -191,7 +191,13 @@ impl Session {
                 } else {
                     "deadlock: all processes wait, and nothing can wake them"
                 };
-                let next = next_step_for(&waiting);
+                let itself = waiting.iter().find_map(|one| self.tracer.waits_for_itself(one));
+                let next = itself.map_or_else(
+                    || next_step_for(&waiting),
+                    |(process, pipe, descriptor)| {
+                        format!("{process} waits for an end-of-file that it prevents itself: it holds the last write end of {pipe}; close descriptor {descriptor} there before the read; pipe(7)")
+                    },
+                );
                 let labels = self.labels_of(&waiting);
                 Finding::new("deadlock", goal, observed, next).with(lines).at(labels).into()
             }

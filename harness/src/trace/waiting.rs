@@ -196,22 +196,38 @@ impl Tracer {
         format!("{name} waits in semop for {}", if wanted.is_empty() { "a semaphore".into() } else { wanted.join(" and ") })
     }
 
+    /// The process that waits for an end of a pipe or FIFO that nobody but itself holds, with the pipe's name and the descriptor.
+    #[must_use]
+    pub fn waits_for_itself(&mut self, waiting: &Waiting) -> Option<(String, String, i32)> {
+        let (number, arguments) = waiting.call?;
+        let call = Call::from_number(number);
+        let object = if call.takes_data() { self.object_of(waiting.pid, arguments[0] as i32)? } else { return None };
+        let [(process, descriptor)] = self.holders(call, object)[..] else { return None };
+        let kind = self.objects.get(object).kind;
+        let itself = process == waiting.process && matches!(kind, Kind::Pipe | Kind::Fifo);
+        itself.then(|| (self.name(process), self.objects.get(object).name.clone(), descriptor))
+    }
+
+    /// The live processes that hold the other end of a pipe or FIFO, each with the descriptor.
+    fn holders(&self, call: Call, object: ObjectId) -> Vec<(ProcessId, i32)> {
+        let needed: fn(Access) -> bool = if call.takes_data() { Access::writes } else { Access::reads };
+        let alive = self.processes.iter().filter(|process| process.exit.is_none());
+        let held_by = |process: &super::event::Process| {
+            let descriptors = self.proc.descriptors(process.pid).unwrap_or_default();
+            let of_it = descriptors.into_iter().filter(|held| self.objects.find(held.identity) == Some(object) && needed(held.access));
+            of_it.map(|held| (process.id, held.number)).collect::<Vec<_>>()
+        };
+        alive.flat_map(held_by).collect()
+    }
+
     /// Who holds the end of a pipe or FIFO that the waiting process needs.
     fn other_end(&self, call: Call, object: ObjectId) -> String {
         if !matches!(self.objects.get(object).kind, Kind::Pipe | Kind::Fifo) {
             return String::new();
         }
-        let (needed, end): (fn(Access) -> bool, &str) = if call.takes_data() { (Access::writes, "write") } else { (Access::reads, "read") };
-        let holders: Vec<String> = self
-            .processes
-            .iter()
-            .filter(|process| process.exit.is_none())
-            .flat_map(|process| {
-                let descriptors = self.proc.descriptors(process.pid).unwrap_or_default();
-                let of_it = descriptors.into_iter().filter(|held| self.objects.find(held.identity) == Some(object) && needed(held.access));
-                of_it.map(|held| format!("{} as descriptor {}", self.name(process.id), held.number)).collect::<Vec<_>>()
-            })
-            .collect();
+        let end = if call.takes_data() { "write" } else { "read" };
+        let holders: Vec<String> =
+            self.holders(call, object).into_iter().map(|(process, number)| format!("{} as descriptor {number}", self.name(process))).collect();
         if holders.is_empty() {
             format!("; no process of the run holds its {end} end")
         } else {
