@@ -1,5 +1,6 @@
 //! Names for system calls: calls of one meaning share one name, so that a check holds on every architecture and for every libc.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use syscalls::Sysno;
@@ -24,7 +25,7 @@ macro_rules! calls {
             pub fn word(self) -> String {
                 match self {
                     $(Call::$call => $word.to_owned(),)+
-                    Call::Other(number) => name_of(u64::from(number)),
+                    Call::Other(number) => name_of(u64::from(number)).into_owned(),
                 }
             }
 
@@ -163,8 +164,8 @@ calls! {
 
 /// The kernel's name of a call on this architecture.
 #[must_use]
-pub fn name_of(number: u64) -> String {
-    usize::try_from(number).ok().and_then(Sysno::new).map_or_else(|| format!("syscall_{number}"), |call| call.name().to_owned())
+pub fn name_of(number: u64) -> Cow<'static, str> {
+    usize::try_from(number).ok().and_then(Sysno::new).map_or_else(|| Cow::Owned(format!("syscall_{number}")), |call| Cow::Borrowed(call.name()))
 }
 
 static BY_NUMBER: LazyLock<Vec<Option<Call>>> = LazyLock::new(|| {
@@ -242,7 +243,7 @@ impl Call {
 pub fn has_time_limit(number: u64, arguments: &[u64; 6]) -> bool {
     let given = |index: usize| arguments[index] != 0;
     let not_negative = |index: usize| arguments[index] as i32 >= 0;
-    match name_of(number).as_str() {
+    match &*name_of(number) {
         "poll" => not_negative(2),
         "ppoll" => given(2),
         "select" | "pselect6" => given(4),

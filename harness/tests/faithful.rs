@@ -48,7 +48,7 @@ impl<'a> Case<'a> {
     }
 
     fn script(name: &'a str, needs: &'a [(&'a str, &'a str)], script: &str) -> Self {
-        Self::new(name, needs, &["sh", "-c", script])
+        Self::new(name, needs, &["sh", "-c", script]).handling_ends()
     }
 
     fn program(name: &'a str) -> Self {
@@ -168,16 +168,14 @@ const COREUTILS: (&str, &str) = ("sort", "coreutils");
 
 #[test]
 fn pipelines_of_coreutils() {
-    Case::script("pipeline", &[COREUTILS], "seq 1 300 | tac | sort -n | uniq | tr 0-9 a-j | tail -n 3 | wc -c")
-        .handling_ends()
-        .assert_traced_faithfully();
+    Case::script("pipeline", &[COREUTILS], "seq 1 300 | tac | sort -n | uniq | tr 0-9 a-j | tail -n 3 | wc -c").assert_traced_faithfully();
 }
 
 #[test]
 fn a_shell_with_subshells_and_traps() {
     let script = "trap 'echo caught' USR1; trap 'echo end' EXIT; (kill -USR1 $$); (trap 'exit 3' TERM; kill -TERM $(exec sh -c 'echo $PPID')); echo $?; \
                   x=$(echo a; (echo b)); echo $x; { echo c; } 2>&1 | cat; exit 5";
-    Case::script("subshells", &[], script).handling_ends().assert_traced_faithfully();
+    Case::script("subshells", &[], script).assert_traced_faithfully();
 }
 
 #[test]
@@ -199,7 +197,7 @@ fn find_that_executes() {
 fn xargs_with_four_processes_at_a_time() {
     let chain = r#"[ $0 -eq 4 ] || exec 9>f$0; [ $0 -eq 1 ] || cat f$(($0 - 1)); echo $0 >>out"#;
     let script = format!("mkfifo f1 f2 f3; seq 4 >items; xargs -a items -P 4 -n 1 sh -c '{chain}'; cat out");
-    Case::script("xargs", &[("xargs", "findutils")], &script).handling_ends().assert_traced_faithfully();
+    Case::script("xargs", &[("xargs", "findutils")], &script).assert_traced_faithfully();
 }
 
 #[test]
@@ -210,19 +208,19 @@ fn dd_with_small_blocks() {
 
 #[test]
 fn a_fifo_between_two_programs() {
-    Case::script("mkfifo", &[COREUTILS], "mkfifo f; sh -c 'echo through >f' | cat f; rm f").handling_ends().assert_traced_faithfully();
+    Case::script("mkfifo", &[COREUTILS], "mkfifo f; sh -c 'echo through >f' | cat f; rm f").assert_traced_faithfully();
 }
 
 #[test]
 fn tar_through_gzip() {
     let needs = [("tar", "tar"), ("gzip", "gzip")];
     let script = "mkdir out; tar --sort=name --owner=0 --group=0 --mtime=@0 -cf - file* | gzip -n -9 >out/a.tar.gz; gzip -dc out/a.tar.gz | tar -tf - | tail -n 2";
-    Case::script("tar", &needs, script).prepare(&numbered_files).undetermined(10).handling_ends().assert_traced_faithfully();
+    Case::script("tar", &needs, script).prepare(&numbered_files).undetermined(10).assert_traced_faithfully();
 }
 
 #[test]
 fn socat_with_a_program() {
-    Case::script("socat_exec", &[("socat", "socat")], "socat -u EXEC:'seq 3' -").undetermined(10).handling_ends().assert_traced_faithfully();
+    Case::script("socat_exec", &[("socat", "socat")], "socat -u EXEC:'seq 3' -").undetermined(10).assert_traced_faithfully();
 }
 
 /// A server that says on a FIFO when it listens, and a client.
@@ -236,14 +234,14 @@ fn socat_pair(server: &str, client: &str) -> String {
 #[test]
 fn socat_over_a_unix_socket() {
     let script = socat_pair("UNIX-LISTEN:s", "UNIX-CONNECT:s");
-    Case::script("socat_unix", &[("socat", "socat")], &script).handling_ends().undetermined(20).assert_traced_faithfully();
+    Case::script("socat_unix", &[("socat", "socat")], &script).undetermined(20).assert_traced_faithfully();
 }
 
 #[test]
 fn socat_over_tcp_on_loopback() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_or(40_000, |address| address.port());
     let script = socat_pair(&format!("TCP-LISTEN:{free},bind=127.0.0.1,reuseaddr"), &format!("TCP:127.0.0.1:{free}"));
-    Case::script("socat_tcp", &[("socat", "socat")], &script).handling_ends().undetermined(20).assert_traced_faithfully();
+    Case::script("socat_tcp", &[("socat", "socat")], &script).undetermined(20).assert_traced_faithfully();
 }
 
 /// The interpreter itself: what stands in PATH may be a script that looks for it.
@@ -261,7 +259,8 @@ fn python_case<'a>(name: &'a str, code: &str) -> Case<'a> {
 
 #[test]
 fn python_with_subprocesses() {
-    let code = "import subprocess as s\nprint(s.run(['sort'], input=b'b\\na\\n', capture_output=True).stdout)\nprint(s.call('exit 4', shell=True))";
+    let code = "import subprocess as s\nprint(s.check_output(['seq', '3']))\np = s.Popen(['sort', '-r'], stdin=s.PIPE)\n\
+                p.stdin.write(b'a\\nb\\n'); p.stdin.close(); print(p.wait(), flush=True)\nprint(s.call('exit 4', shell=True))";
     python_case("python_subprocess", code).undetermined(10).assert_traced_faithfully();
 }
 

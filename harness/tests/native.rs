@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         posix_objects_work,
         locks_and_fifos_work,
         system_v_objects_work,
+        an_ignored_signal_interrupts_no_call,
         deaths_and_statuses_are_the_same,
         the_hosts_files_and_processes_are_out_of_sight,
     ])
@@ -119,6 +120,11 @@ fn system_v_objects_work() {
     assert_all_hold(&assert_same_inside(&["system_v"]));
 }
 
+/// A tracee is woken by signals that it ignores; what it waits in must not fail with EINTR for that.
+fn an_ignored_signal_interrupts_no_call() {
+    assert_all_hold(&assert_same_inside(&["undisturbed"]));
+}
+
 fn deaths_and_statuses_are_the_same() {
     for way in ["sigpipe", "sigterm", "abort", "status"] {
         assert_eq!(assert_same_inside(&[way]), "");
@@ -127,7 +133,7 @@ fn deaths_and_statuses_are_the_same() {
 
 fn the_hosts_files_and_processes_are_out_of_sight() {
     let subject = Subject::new("probe");
-    let secret = folder::empty("secret").join(&subject.name);
+    let secret = folder::empty(&format!("secret/{}", subject.name)).join("secret");
     std::fs::write(&secret, "the host's").unwrap_or_else(|error| panic!("{}: {error}", secret.display()));
     let verdict = subject.session(|session, name| {
         session.needs_namespaces()?;

@@ -148,7 +148,7 @@ fn a_flood_of_output_is_capped() {
 /// The lines of `transfers` that begin with a word, under these faults.
 fn transfer(faults: Vec<Fault>) -> (Verdict, Vec<String>) {
     let subject = Subject::new("transfers");
-    let report = support::folder::empty(&format!("reports/{}", subject.name)).join("lines");
+    let report = support::folder::empty(&format!("reports/{}", subject.name)).join("report");
     let verdict = subject.session({
         let mut report = std::fs::File::create(&report).unwrap_or_else(|error| panic!("{}: {error}", report.display()));
         move |session, name| {

@@ -16,7 +16,7 @@ const MOST_OPERATIONS: usize = 64;
 pub fn at_entry(pid: Pid, call: Call, number: u64, arguments: &[u64; 6]) -> Detail {
     match call {
         Call::Open | Call::Unlink | Call::Mknod | Call::Exec => {
-            let relative = matches!(name_of(number).as_str(), "openat" | "openat2" | "unlinkat" | "mknodat" | "execveat");
+            let relative = matches!(&*name_of(number), "openat" | "openat2" | "unlinkat" | "mknodat" | "execveat");
             path(pid, arguments[usize::from(relative)])
         }
         Call::MqOpen | Call::MqUnlink => path(pid, arguments[0]),
@@ -38,7 +38,7 @@ pub fn at_exit(pid: Pid, call: Call, arguments: &[u64; 6], number: u64, result: 
     }
     match call {
         Call::Read | Call::Write | Call::Recv | Call::Send
-            if matches!(name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom") =>
+            if matches!(&*name_of(number), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom") =>
         {
             data(pid, arguments[1], result)
         }
@@ -160,7 +160,7 @@ fn integer(pid: Pid, at: u64) -> Detail {
 
 /// How long until the timer's first expiry: 0 disarms it.
 fn timer(pid: Pid, number: u64, arguments: &[u64; 6]) -> Detail {
-    let setting = match name_of(number).as_str() {
+    let setting = match &*name_of(number) {
         "alarm" => return Detail::Integer(arguments[0] as i64),
         "setitimer" => arguments[1],
         _ => arguments[2],

@@ -140,7 +140,7 @@ impl Tracer {
         if event.call != Call::Open {
             return None;
         }
-        let relative = matches!(crate::call::name_of(event.number).as_str(), "openat" | "openat2");
+        let relative = matches!(&*crate::call::name_of(event.number), "openat" | "openat2");
         let directory = Some(event.arguments[0] as i32).filter(|directory| relative && *directory != libc::AT_FDCWD);
         self.proc.type_at(pid, directory, event.path()?).ok().map(Kind::of_named)
     }
@@ -155,5 +155,5 @@ pub(super) fn is_path_of_the_run(event: &Event) -> bool {
 
 /// Whether the call's third argument is the number of bytes to move.
 fn has_plain_length(number: u64) -> bool {
-    matches!(crate::call::name_of(number).as_str(), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom")
+    matches!(&*crate::call::name_of(number), "read" | "write" | "pread64" | "pwrite64" | "sendto" | "recvfrom")
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
@@ -200,6 +201,59 @@ static void system_v(void)
     say("all can be removed", shmctl(segment, IPC_RMID, NULL) == 0 && semctl(set, 0, IPC_RMID) == 0 && msgctl(queue, IPC_RMID, NULL) == 0);
 }
 
+static void return_once_asleep(pid_t process)
+{
+    char path[64], stat[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    do {
+        int file = open(path, O_RDONLY);
+        ssize_t length = read(file, stat, sizeof stat - 1);
+        stat[length > 0 ? length : 0] = 0;
+        close(file);
+    } while (!strstr(stat, ") S "));
+}
+
+/* A child ends while its parent sleeps in a call that is never restarted; only the end of that child lets another one wake the parent. */
+static void disturb_and_then_wake(int set, int wake)
+{
+    pid_t parent = getpid();
+    int held[2];
+    char c = 0;
+    if (pipe(held) == -1)
+        exit(9);
+    if (fork() == 0) {
+        return_once_asleep(parent);
+        _exit(0);
+    }
+    close(held[1]);
+    if (fork() == 0) {
+        struct sembuf raise = { .sem_op = 1 };
+        if (read(held[0], &c, 1) != 0)
+            _exit(9);
+        return_once_asleep(parent);
+        _exit(set == -1 ? write(wake, &c, 1) != 1 : semop(set, &raise, 1) != 0);
+    }
+    close(held[0]);
+}
+
+static void undisturbed(void)
+{
+    int set = semget(IPC_PRIVATE, 1, 0600), watch = epoll_create1(0), ends[2];
+    struct sembuf lower = { .sem_op = -1 };
+    struct epoll_event event = { .events = EPOLLIN };
+    if (pipe(ends) == -1 || epoll_ctl(watch, EPOLL_CTL_ADD, ends[0], &event) == -1)
+        exit(9);
+    disturb_and_then_wake(set, -1);
+    say("semop sleeps through a signal that is ignored", semop(set, &lower, 1) == 0);
+    while (wait(NULL) > 0)
+        ;
+    disturb_and_then_wake(-1, ends[1]);
+    say("epoll_wait sleeps through a signal that is ignored", epoll_wait(watch, &event, 1, -1) == 1);
+    while (wait(NULL) > 0)
+        ;
+    semctl(set, 0, IPC_RMID);
+}
+
 /* Only inside: what the sandbox keeps from the program. */
 static void walls(const char *secret)
 {
@@ -234,6 +288,8 @@ int main(int argc, char **argv)
         files();
     else if (strcmp(part, "system_v") == 0)
         system_v();
+    else if (strcmp(part, "undisturbed") == 0)
+        undisturbed();
     else if (strcmp(part, "walls") == 0)
         walls(name);
     else if (strcmp(part, "sigpipe") == 0)

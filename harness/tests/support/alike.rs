@@ -11,8 +11,9 @@
 //! 5. Which of several children wait4(-1) tells of first: it depends on which ends first.
 //! 6. A call that a signal without a handler interrupted (an errno that only the kernel sees) and that is at once made again with the same arguments: the
 //!    two count as the second. Whether the signal comes before the call or during it depends on the processes' pace.
-//! 7. Between which two calls a SIGCHLD falls, in shells only, whose handler makes no call: rt_sigreturn, and the call that it interrupted.
-//! 8. strace prints as many arguments as the call has; `lab trace` always prints six registers. Those that the call does not have are left out.
+//! 7. getrandom(2) again, right after the same: libc draws another number for a temporary name when the first does not suit.
+//! 8. Between which two calls a SIGCHLD falls, in shells and what they start, whose handler makes no call: rt_sigreturn, and the call that it interrupted.
+//! 9. strace prints as many arguments as the call has; `lab trace` always prints six registers. Those that the call does not have are left out.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -63,7 +64,7 @@ const IDS: [(&str, &[usize], bool); 27] = [
 pub struct Nature {
     /// It has threads.
     pub threads: bool,
-    /// It is a shell that handles SIGCHLD.
+    /// A shell runs it, which handles SIGCHLD.
     pub handles_ends: bool,
 }
 
@@ -93,7 +94,7 @@ pub fn normal(trace: &Trace, nature: Nature) -> Normal {
 
 fn is_made_again(call: &Call, next: Option<&Call>) -> bool {
     let same = next.is_some_and(|next| next.name == call.name && next.arguments == call.arguments);
-    same && matches!(call.result, Result::Errno(512..=516))
+    same && (matches!(call.result, Result::Errno(512..=516)) || call.name == "getrandom")
 }
 
 fn places(trace: &Trace) -> HashMap<Tid, Place> {

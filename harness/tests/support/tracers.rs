@@ -27,7 +27,7 @@ pub enum Pace {
     ParentsLate,
     /// Each process ends 10 ms late.
     EndsLate,
-    /// Who has written goes on 3 ms late: its reader comes first.
+    /// Who has written or closed goes on 2 ms late: its reader comes first.
     WritersLate,
 }
 
@@ -54,7 +54,7 @@ impl Traced<'_> {
             Pace::AsItIs => &[][..],
             Pace::ParentsLate => &["-e", "inject=fork,vfork,clone,clone3:delay_exit=10000"],
             Pace::EndsLate => &["-e", "inject=exit_group:delay_enter=10000"],
-            Pace::WritersLate => &["-e", "inject=write,shutdown:delay_exit=3000"],
+            Pace::WritersLate => &["-e", "inject=write,shutdown,close:delay_exit=2000"],
         };
         let strace = ["setarch", "-R", "strace", "-f", "-X", "raw", "-e", "raw=all", "-o", &file.to_string_lossy()];
         let output = self.run(&[&strace, delay].concat());
