@@ -154,6 +154,21 @@ impl Proc {
         mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
     }
 
+    /// Whether signals wait for the task of which none will have an effect: ignored ones, which would never reach a process without a tracer.
+    #[must_use]
+    pub fn only_ignored_signals_wait(&self, task: Pid) -> bool {
+        /// The signals that are ignored by default; signal(7).
+        const IGNORED_BY_DEFAULT: [libc::c_int; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+        let Ok(status) = self.text(&format!("{task}/status")) else { return false };
+        let mask = |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+        };
+        let waiting = (mask("SigPnd:") | mask("ShdPnd:")) & !mask("SigBlk:");
+        let by_default = IGNORED_BY_DEFAULT.iter().fold(0, |mask, signal| mask | 1 << (signal - 1));
+        waiting != 0 && waiting & !(mask("SigIgn:") | by_default & !mask("SigCgt:")) == 0
+    }
+
     /// CPU time used by a process, in clock ticks (1/100 s).
     #[must_use]
     pub fn cpu_ticks(&self, process: Pid) -> u64 {

@@ -125,6 +125,9 @@ pub struct Tracer {
     options: Options,
 }
 
+/// ERESTARTNOHAND of `linux/errno.h`: where no handler runs, the kernel makes the call again.
+const AGAIN_WITHOUT_HANDLER: i64 = -514;
+
 impl Tracer {
     /// A tracer that follows nothing yet.
     pub fn new(proc: Proc, options: Options) -> Self {
@@ -460,6 +463,14 @@ impl Tracer {
                 registers.set_argument(argument, value);
             }
             registers.set(pid)?;
+        }
+        if result == -i64::from(libc::EINTR) && pending.result.is_none() && self.proc.only_ignored_signals_wait(pid) {
+            // Traced, a process is woken even by a SIGCHLD that it ignores, and semop, epoll_wait and their like then fail with EINTR, which without a
+            // tracer they would not. The kernel makes the call again, unless a handler runs after all.
+            let mut registers = Registers::get(pid)?;
+            registers.set_result(AGAIN_WITHOUT_HANDLER);
+            registers.set(pid)?;
+            result = AGAIN_WITHOUT_HANDLER;
         }
         let left = self.now();
         let event = &mut self.events[pending.event];

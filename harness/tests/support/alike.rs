@@ -11,7 +11,8 @@
 //! 5. Which of several children wait4(-1) tells of first: it depends on which ends first.
 //! 6. A call that a signal without a handler interrupted (an errno that only the kernel sees) and that is at once made again with the same arguments: the
 //!    two count as the second. Whether the signal comes before the call or during it depends on the processes' pace.
-//! 7. getrandom(2) again, right after the same: libc draws another number for a temporary name when the first does not suit.
+//! 7. getrandom(2) of 8 bytes that does not block: libc draws a temporary name's letters from the clock, and asks the kernel only when that gave numbers
+//!    that do not suit.
 //! 8. Between which two calls a SIGCHLD falls, in shells and what they start, whose handler makes no call: rt_sigreturn, and the call that it interrupted.
 //! 9. strace prints as many arguments as the call has; `lab trace` always prints six registers. Those that the call does not have are left out.
 
@@ -72,7 +73,8 @@ impl Nature {
     fn leaves_out(self, call: &Call) -> bool {
         let lock = matches!(call.name.as_str(), "futex" | "sched_yield");
         let handler = call.name == "rt_sigreturn" || matches!(call.result, Result::Errno(512..=516));
-        (self.threads && lock) || (self.handles_ends && handler)
+        let for_a_name = call.name == "getrandom" && call.arguments[1..] == [8, u64::from(libc::GRND_NONBLOCK)];
+        for_a_name || (self.threads && lock) || (self.handles_ends && handler)
     }
 }
 
@@ -94,7 +96,7 @@ pub fn normal(trace: &Trace, nature: Nature) -> Normal {
 
 fn is_made_again(call: &Call, next: Option<&Call>) -> bool {
     let same = next.is_some_and(|next| next.name == call.name && next.arguments == call.arguments);
-    same && (matches!(call.result, Result::Errno(512..=516)) || call.name == "getrandom")
+    same && matches!(call.result, Result::Errno(512..=516))
 }
 
 fn places(trace: &Trace) -> HashMap<Tid, Place> {

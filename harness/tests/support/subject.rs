@@ -1,4 +1,5 @@
 //! A lab made for a test: one program of `tests/programs`, under a name that no other process on the machine has, and a look at what is left of its runs.
+#![allow(dead_code, reason = "each test executable needs a part of it")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,7 +34,6 @@ impl Subject {
     }
 
     /// With other limits.
-    #[allow(dead_code, reason = "only some of the test executables need it")]
     pub fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
         self
@@ -51,13 +51,11 @@ impl Subject {
     }
 
     /// The program's file.
-    #[allow(dead_code, reason = "only some of the test executables run it themselves")]
     pub fn executable(&self) -> PathBuf {
         self.folder.join(&self.name)
     }
 
     /// Does a session.
-    #[allow(dead_code, reason = "only some of the test executables need it")]
     pub fn session(&self, drive: impl FnOnce(&mut Session, &str) -> Verdict) -> Verdict {
         self.lab().session(|session| drive(session, &self.name))
     }
@@ -146,7 +144,6 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The finding of a verdict that has to be `fail`.
-#[allow(dead_code, reason = "only some of the test executables need it")]
 #[track_caller]
 pub fn finding(verdict: Verdict) -> Finding {
     match verdict {
