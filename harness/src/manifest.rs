@@ -1,6 +1,6 @@
 //! `lab.toml`: what a lab's author says about a lab, read and checked once for everyone who needs it.
 //!
-//! Theory of operation: a lab is found by its folder. [`Manifest::load`] reads `lab.toml`, [`Labs::find`] reads those of all folders below `labs/`
+//! Theory of operation: a lab is found by its folder. [`LabFolder::load`] reads `lab.toml`, [`Labs::find`] reads those of all folders below `labs/`
 //! in the order of their numbers. Every error names the file, and where there is one the line and the key.
 
 use std::collections::HashSet;
