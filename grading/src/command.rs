@@ -37,7 +37,7 @@ enum Command {
         /// The folder to write; new or empty
         dir: PathBuf,
     },
-    /// Grades SUBMISSIONS/<student>/<lab folder>/src/…; started again, goes on where it stopped
+    /// Grades `SUBMISSIONS/<student>/<lab folder>/src/…`; started again, goes on where it stopped
     Run(RunArguments),
 }
 
