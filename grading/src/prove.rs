@@ -159,7 +159,16 @@ fn examine(ready: &ReadyLab<'_>, subject: &Subject, scratch: &Path, request: &Re
         Outcome::Programs(programs) => programs,
         Outcome::Stopped(built) => return Ok(Examined::NotBuilt(built)),
     };
-    let once = || ready.check(&programs, request.seed, &[]);
+    // What a rejected submission does in the checks after its own says nothing about the course.
+    let names: Vec<&str> = match &subject.kind {
+        Kind::Rejected { check } => {
+            let order = &ready.lab.manifest.checks;
+            let last = order.iter().position(|entry| entry.name == *check).map_or(order.len(), |place| place + 1);
+            order[..last].iter().map(|entry| &*entry.name).collect()
+        }
+        Kind::Starter | Kind::Solution | Kind::Accepted => Vec::new(),
+    };
+    let once = || ready.check(&programs, request.seed, &names);
     Ok(Examined::Checked((0..request.repeat.max(1)).map(|_| once()).collect()))
 }
 

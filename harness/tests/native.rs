@@ -40,8 +40,9 @@ fn natively(subject: &Subject, arguments: &[&str]) -> (Exit, String) {
     // SAFETY: descriptors stay as they are for this process; only programs that it executes from now on do not get them.
     let set = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     assert_eq!(set, 0, "close_range: {}", std::io::Error::last_os_error());
-    let mut command = Command::new(subject.executable());
-    command.args(arguments).current_dir(&folder).env_clear();
+    // As from a terminal: whoever runs the tests may have been started with signals ignored, as nohup does.
+    let mut command = Command::new("/usr/bin/env");
+    command.arg("--default-signal").arg(subject.executable()).args(arguments).current_dir(&folder).env_clear();
     command.envs([("PATH", "/usr/bin:/bin"), ("LANG", "C.UTF-8")]).env("HOME", &folder);
     let output = deadline::output_within(SECONDS, &mut command);
     let exit = output.status.signal().map_or_else(|| Exit::Status(output.status.code().unwrap_or(-1)), Exit::Signal);

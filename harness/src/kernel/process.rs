@@ -45,6 +45,8 @@ pub struct Launch {
     pub filter: Vec<Instruction>,
     /// Whether the program is put into a session of its own.
     pub own_session: bool,
+    /// Whether every signal gets its default disposition and none is blocked; else the program inherits them as from a shell.
+    pub fresh_signals: bool,
 }
 
 /// The exit status of a child that could not be set up before exec.
@@ -103,7 +105,12 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
     }
     // SAFETY: nothing in this child uses descriptors above 2 any more.
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
-    reset_signals();
+    if launch.fresh_signals {
+        reset_signals();
+    } else {
+        // SAFETY: SIG_DFL is a disposition for SIGPIPE. The Rust runtime ignores it in this process, and exec would pass that on.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
     // SAFETY: the path is a NUL-terminated string.
     if unsafe { libc::chdir(launch.directory.as_ptr()) } == -1 {
         return;

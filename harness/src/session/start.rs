@@ -98,6 +98,7 @@ impl<'session> Start<'session> {
             limits: resource_limits(&session.limits, session.sandbox.tier),
             filter: filter(&Stops::These(Call::named_numbers())),
             own_session: true,
+            fresh_signals: true,
         };
         let launched = process::launch(&launch)?;
         let process = session.tracer.follow(launched.pid, number, &self.name)?;

@@ -32,6 +32,7 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
         limits: Vec::new(),
         filter: filter(stops),
         own_session: false,
+        fresh_signals: false,
     };
     process::pin_to_this_cpu()?;
     let launched = process::launch(&launch)?;
