@@ -129,6 +129,16 @@ impl Proc {
         self.text(&format!("{task}/stat")).is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't'])))
     }
 
+    /// What `/proc` says of a task in raw words, for reports of our own faults: its state and CPU time, the call that it is in, where it sleeps.
+    #[must_use]
+    pub fn raw_state(&self, task: Pid) -> String {
+        let stat = self.text(&format!("{task}/stat")).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let field = |index: usize| fields.get(index).copied().unwrap_or("?").to_owned();
+        let line = |file: &str| self.text(&format!("{task}/{file}")).unwrap_or_default().trim().to_owned();
+        format!("state {}, CPU {}+{}, wchan {}, call {}", field(0), field(11), field(12), line("wchan"), line("syscall"))
+    }
+
     /// The process that a task belongs to, and the process's id in its innermost PID namespace.
     pub fn process_of(&self, task: Pid) -> io::Result<(Pid, Pid)> {
         let status = self.text(&format!("{task}/status"))?;

@@ -100,10 +100,11 @@ impl Session {
         if elapsed > self.limits.wall_seconds * 1000 / TICK as u64 {
             return Ok(Step::Halt(Halt::TimeUp));
         }
-        if elapsed.is_multiple_of(CPU_LOOK)
-            && let Some(finding) = self.busy_computing()
-        {
-            return Ok(Step::Halt(Halt::Busy(finding)));
+        if self.looked_at >= self.next_look {
+            if let Some(finding) = self.busy_computing() {
+                return Ok(Step::Halt(Halt::Busy(finding)));
+            }
+            self.excuse_what_the_machine_held_up();
         }
         let moved = self.pump()?;
         if moved || self.tracer.activity != self.seen_activity {
@@ -161,6 +162,18 @@ impl Session {
         .with(calls)
     }
 
+    /// Time in which a process could go on and the machine did not let it (it waits for a disk, or for a CPU) does not count against the run.
+    fn excuse_what_the_machine_held_up(&mut self) {
+        let used: u64 =
+            self.tracer.processes.iter().filter(|process| process.exit.is_none()).map(|process| self.tracer.proc.cpu_ticks(process.pid)).sum();
+        let progress = (self.tracer.activity, used);
+        if progress == self.progress && self.tracer.rest() == Rest::Active {
+            self.started_at += CPU_LOOK;
+        }
+        self.progress = progress;
+        self.next_look = self.looked_at + CPU_LOOK;
+    }
+
     fn busy_computing(&self) -> Option<Finding> {
         let limit = self.limits.cpu_seconds * 100;
         let process = self.tracer.processes.iter().find(|process| process.exit.is_none() && self.tracer.proc.cpu_ticks(process.pid) > limit)?;
@@ -207,6 +220,14 @@ impl Session {
             }
             Halt::TimeUp => {
                 let lines = self.waiting_lines();
+                if lines.is_empty() {
+                    // Someone could have gone on all the time and did not come to the limit of CPU time: the machine did not let it, or we did not.
+                    let states = self.tracer.raw_states().join("; ");
+                    return Unpassed::Broken(format!(
+                        "nothing came of it in {} seconds, and not for the program's own waiting ({states})",
+                        self.limits.wall_seconds
+                    ));
+                }
                 let observed = format!("nothing came of it in {} seconds, and the processes neither end nor wait for ever", self.limits.wall_seconds);
                 Finding::new("time", goal, observed, "look for a loop that sleeps and asks again, or for a time limit that is far too long")
                     .with(lines)

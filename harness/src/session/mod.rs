@@ -87,6 +87,10 @@ pub struct Session {
     started_at: u64,
     /// The tick at which everything was last looked at.
     looked_at: u64,
+    /// The tick at which CPU times are looked at again.
+    next_look: u64,
+    /// What had happened, and the CPU time used, at the last such look.
+    progress: (u64, u64),
     /// POSIX queues that the check made or opened.
     queues: BTreeSet<CString>,
 }
@@ -131,6 +135,8 @@ impl Session {
             quiet_ticks: 0,
             started_at: process::ticks(),
             looked_at: 0,
+            next_look: process::ticks() + CPU_LOOK,
+            progress: (0, 0),
             queues: BTreeSet::new(),
         })
     }

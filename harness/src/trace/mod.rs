@@ -207,6 +207,22 @@ impl Tracer {
         self.tasks.is_empty()
     }
 
+    /// All tasks in raw words, for reports of our own faults.
+    #[must_use]
+    pub fn raw_states(&self) -> Vec<String> {
+        let mut states: Vec<String> = self
+            .tasks
+            .iter()
+            .map(|(pid, task)| {
+                let call = task.pending.as_ref().map_or_else(|| "no call".into(), |pending| self.events[pending.event].call.word());
+                format!("{}: {:?} in {call}, {}", self.name(task.process), task.state, self.proc.raw_state(*pid))
+            })
+            .collect();
+        states.extend(self.early.iter().map(|pid| format!("a child that nobody has announced: {}", self.proc.raw_state(*pid))));
+        states.sort();
+        states
+    }
+
     /// The process with this id.
     #[must_use]
     pub fn process(&self, id: ProcessId) -> &Process {
@@ -328,7 +344,11 @@ impl Tracer {
         self.fruitless = 0;
         self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
         if self.early.remove(&child) {
-            self.let_go(child, Resume::Continue, 0)?;
+            // It may have been killed meanwhile; its parent goes on all the same.
+            match self.let_go(child, Resume::Continue, 0) {
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                result => result?,
+            }
         }
         self.resume(parent, 0)
     }

@@ -39,7 +39,8 @@ impl Tracer {
     /// What the tasks are doing; those that a fault holds do not count.
     #[must_use]
     pub fn rest(&self) -> Rest {
-        if !self.early.is_empty() {
+        // First what may still wake someone, then who sleeps: the other way round a segment could arrive in between.
+        if !self.early.is_empty() || self.segments_under_way() {
             return Rest::Active;
         }
         let mut waiting = Vec::new();
@@ -63,9 +64,6 @@ impl Tracer {
                 },
             };
             waiting.push(Waiting { pid: *pid, process: task.process, call });
-        }
-        if self.segments_under_way() {
-            return Rest::Active;
         }
         waiting.sort_by_key(|one| (one.process, one.pid));
         if limited { Rest::Limited(waiting) } else { Rest::Waiting(waiting) }
