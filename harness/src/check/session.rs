@@ -43,7 +43,10 @@ impl Session {
                     return self.without_run(index, Unpassed::Skipped(reason));
                 }
             }
-            self.isolated(index).unwrap_or_else(|reason| self.without_run(index, Unpassed::Broken(reason)))
+            let once = || self.isolated(index).unwrap_or_else(|reason| self.without_run(index, Unpassed::Broken(reason)));
+            let first = once();
+            // What was the machine's fault may be gone; what is the check's own stays.
+            if first.verdict == Word::Broken { once() } else { first }
         })
     }
 
