@@ -70,6 +70,8 @@ pub struct Fault {
     pub(crate) longer_than: u64,
     /// Whether calls match whatever their object is.
     pub(crate) on_anything: bool,
+    /// The name of the object that it must be for, where there are several of one kind.
+    pub(crate) named: Option<&'static str>,
 }
 
 impl Fault {
@@ -87,6 +89,7 @@ impl Fault {
             afterwards: false,
             longer_than: 0,
             on_anything: false,
+            named: None,
         }
     }
 
@@ -104,6 +107,13 @@ impl Fault {
     pub fn on_anything(mut self) -> Self {
         self.on_anything = true;
         self
+    }
+
+    /// Only on standard output, whichever descriptor refers to it.
+    #[must_use]
+    pub fn on_standard_output(mut self) -> Self {
+        self.named = Some("standard output");
+        self.on(Kind::Standard)
     }
 
     /// At the n-th matching call, counted from 1.

@@ -111,6 +111,10 @@ fn any_text_fits(lab: &Lab) -> Verdict {
             }
             session.remove_queue(&name)?;
         }
+        // No argument can hold a byte 0, but another sender's message can.
+        let queue = session.make_queue(&name, 2, 64)?;
+        queue.send(b"before\0after", 0)?;
+        succeeds(session, &[&"recv", &name], &line(0, b"before\0after")).map_err(|unpassed| about(unpassed, "where a message holds a byte 0"))?;
         session.pass()
     })
 }
@@ -436,7 +440,7 @@ fn output_refused(lab: &Lab, name: &str, text: &str, arguments: Arguments) -> Ve
     lab.session(|session| {
         let queue = session.make_queue(name, 4, 64)?;
         queue.send(text.as_bytes(), 0)?;
-        session.arm(fail(Write, libc::ENOSPC).on(Kind::Standard).where_argument(0, 1).every());
+        session.arm(fail(Write, libc::ENOSPC).on_standard_output().every());
         let program = start(session, arguments)?;
         let judged = ends_with_report(session, program, &["write"]).map_err(|unpassed| in_command(unpassed, arguments));
         judged.map_err(|unpassed| when(unpassed, "write to standard output fails with ENOSPC"))?;

@@ -126,8 +126,24 @@ fn creation_race(lab: &Lab) -> Verdict {
         let before_values = vec![at_values(libc::SETVAL), at_values(libc::SETALL), hold_at(Semop)];
         meets_unfinished_set(lab, creator, before_values, &bytes).map_err(|unpassed| when(unpassed, "the creator has not set the values yet"))?;
         meets_unfinished_set(lab, creator, vec![hold_at(Semop)], &bytes)
-            .map_err(|unpassed| when(unpassed, "the creator has not made its first semop yet"))
+            .map_err(|unpassed| when(unpassed, "the creator has not made its first semop yet"))?;
+        finds_the_set_made_meanwhile(lab, creator, &bytes).map_err(|unpassed| when(unpassed, "both sides are about to create the set"))
     }))
+}
+
+/// One side is held where it is about to create the set, the other one creates it and goes on as far as it can, and only then the first one goes on.
+fn finds_the_set_made_meanwhile(lab: &Lab, late: Side, bytes: &[u8]) -> Verdict {
+    on_a_keyfile(lab, |keyfile| {
+        let first = keyfile.start(late, late.name(), bytes)?;
+        let creates = hold_at(Semget).where_bits(2, libc::IPC_CREAT as u64, libc::IPC_CREAT as u64).of(first);
+        let holds = keyfile.arm(std::iter::once(creates));
+        keyfile.session.settle()?;
+        let second = keyfile.start(late.other(), late.other().name(), bytes)?;
+        keyfile.session.settle()?;
+        keyfile.release(holds)?;
+        keyfile.complete(&[first, second])?;
+        keyfile.prints(if late == Side::Reader { first } else { second }, bytes)
+    })
 }
 
 /// One side creates the set and is held at one of these calls, the other one comes, and only then the creator goes on.
@@ -360,7 +376,7 @@ fn reports(lab: &Lab, side: Side, place: Place, (call, errno): (Call, i32)) -> V
     let fault = match call {
         Read => fail(call, errno).on(Kind::Standard),
         // Standard error is to take the message.
-        Write => fail(call, errno).on(Kind::Standard).where_argument(0, 1),
+        Write => fail(call, errno).on_standard_output(),
         _ => fail(call, errno),
     };
     let circumstance = fault.describe();

@@ -120,6 +120,7 @@ impl Tracer {
         let program =
             fault.program.as_ref().is_none_or(|name| self.names[process.program] == *name) && fault.of.is_none_or(|number| process.program == number);
         let argument = fault.argument.is_none_or(|(index, mask, value)| event.arguments[index] & mask == value);
+        let named = fault.named.is_none_or(|name| event.object.is_some_and(|object| self.objects.get(object).name == name));
         let kind = event.object.map(|object| self.objects.get(object).kind);
         let object = match (&fault.on, kind) {
             _ if fault.on_anything => true,
@@ -132,7 +133,7 @@ impl Tracer {
         let long_enough = fault.longer_than == 0 || (has_plain_length(event.number) && event.arguments[2] > fault.longer_than);
         // One vector or message cannot be shortened by shrinking a count.
         let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !has_plain_length(event.number) || event.arguments[2] <= bytes);
-        who && program && argument && object && long_enough && can_shorten
+        who && named && program && argument && object && long_enough && can_shorten
     }
 
     /// The kind of what a call that is entered will open, if that exists.

@@ -28,7 +28,7 @@ pub fn bind_fails(lab: &Lab) -> Verdict {
 pub fn write_fails(lab: &Lab) -> Verdict {
     let message = text(lab, 20);
     lab.session(|session| {
-        session.arm(fail(Write, libc::ENOSPC).on(Kind::Standard).where_argument(0, 1));
+        session.arm(fail(Write, libc::ENOSPC).on_standard_output());
         let listener = listen(session, Ipv4Addr::LOCALHOST)?;
         let client = start_client(session, &listener, None)?;
         let mut connection = accept(session, &listener)?;
