@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{CPU_LOOK, Halt, MOST_FRUITLESS, Program, SETTLED_TICKS, Session, Step, TICK};
+use super::{CPU_LOOK, Halt, MOST_FRUITLESS, POLLERS_LOOK, Program, SETTLED_TICKS, Session, Step, TICK};
 use crate::call::{Call, name_of};
 use crate::finding::Finding;
 use crate::kernel::process::{self, Waited};
@@ -73,25 +73,37 @@ impl Session {
     }
 
     fn wait_for_change(&mut self, block: bool) -> Result<Step, Unpassed> {
-        match process::wait(-1, block)? {
-            Waited::Nothing if process::ticks() == self.looked_at => Ok(Step::Progress),
-            Waited::Change(pid, change) => {
-                self.tracer.handle(pid, change)?;
-                if self.tracer.output_waits {
-                    self.pump()?;
-                }
-                if self.tracer.fruitless > MOST_FRUITLESS && !self.tracer.holds_someone() && self.tracer.only_pollers_go_on() {
-                    if !self.tracer.release_delayed()? {
-                        return Ok(Step::Halt(Halt::Busy(self.busy_with_calls())));
-                    }
-                    self.tracer.fruitless = 0;
-                }
-                self.look_whole()?;
-                Ok(Step::Progress)
+        if self.changes.is_empty() {
+            match process::wait(-1, block)? {
+                Waited::Change(pid, change) => self.changes.push_back((pid, change)),
+                Waited::Nothing if process::ticks() == self.looked_at => return Ok(Step::Progress),
+                Waited::Interrupted | Waited::Nothing => return self.tick(),
+                Waited::NoChild => return Ok(Step::Halt(Halt::Over)),
             }
-            Waited::Interrupted | Waited::Nothing => self.tick(),
-            Waited::NoChild => Ok(Step::Halt(Halt::Over)),
+            // All that stopped meanwhile, before anyone goes on: waitpid(2) tells of the oldest child first, and one that stops all the time would
+            // keep the others waiting for ever.
+            while let Waited::Change(pid, change) = process::wait(-1, false)? {
+                self.changes.push_back((pid, change));
+            }
         }
+        let Some((pid, change)) = self.changes.pop_front() else { return Ok(Step::Progress) };
+        self.tracer.handle(pid, change)?;
+        if self.tracer.output_waits {
+            self.pump()?;
+        }
+        if self.tracer.fruitless > MOST_FRUITLESS
+            && self.tracer.fruitless.is_multiple_of(POLLERS_LOOK)
+            && !self.tracer.holds_someone()
+            && self.tracer.only_pollers_go_on()
+        {
+            if !self.tracer.release_delayed()? {
+                return Ok(Step::Halt(Halt::Busy(self.busy_with_calls())));
+            }
+            self.tracer.fruitless = 0;
+        }
+        self.look_whole()?;
+        // A run in which something happens all the time has its limits too.
+        if process::ticks() > self.looked_at + CPU_LOOK { self.tick() } else { Ok(Step::Progress) }
     }
 
     fn tick(&mut self) -> Result<Step, Unpassed> {
@@ -242,7 +254,7 @@ impl Session {
         self.tracer.fruitless = 0;
         loop {
             self.pump()?;
-            if self.tracer.fruitless > fruitless && self.tracer.only_pollers_go_on() {
+            if self.tracer.fruitless > fruitless && self.tracer.fruitless.is_multiple_of(POLLERS_LOOK) && self.tracer.only_pollers_go_on() {
                 if !self.tracer.release_delayed()? {
                     return Ok(());
                 }

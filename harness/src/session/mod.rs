@@ -16,7 +16,7 @@ mod start;
 mod stream;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ const MOST_FRUITLESS: u32 = 3_000;
 const SETTLED_FRUITLESS: u32 = 300;
 /// Ticks after which a run whose processes all sleep with a time limit counts as settled.
 const SETTLED_TICKS: u32 = 50;
+/// Fruitless calls between two looks at whether all others wait.
+const POLLERS_LOOK: u32 = 16;
 /// Ticks between two looks at CPU times.
 const CPU_LOOK: u64 = 64;
 
@@ -85,6 +87,8 @@ pub struct Session {
     quiet: Option<Vec<Waiting>>,
     quiet_ticks: u32,
     started_at: u64,
+    /// Stops and ends that are not handled yet.
+    changes: VecDeque<(process::Pid, Change)>,
     /// The tick at which everything was last looked at.
     looked_at: u64,
     /// The tick at which CPU times are looked at again.
@@ -134,7 +138,8 @@ impl Session {
             quiet: None,
             quiet_ticks: 0,
             started_at: process::ticks(),
-            looked_at: 0,
+            changes: VecDeque::new(),
+            looked_at: process::ticks(),
             next_look: process::ticks() + CPU_LOOK,
             progress: (0, 0),
             queues: BTreeSet::new(),
