@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::{CPU_LOOK, Halt, MOST_FRUITLESS, POLLERS_LOOK, Program, SETTLED_TICKS, Session, Step, TICK};
+use super::{CPU_LOOK, Halt, MOST_FRUITLESS, MOST_IN_A_ROW, POLLERS_LOOK, Program, SETTLED_TICKS, Session, Step, TICK};
 use crate::call::{Call, name_of};
 use crate::finding::Finding;
-use crate::kernel::process::{self, Waited};
+use crate::kernel::process::{self, Pid, Waited};
 use crate::trace::schedule::GoOn;
 use crate::trace::waiting::{Rest, Waiting};
 use crate::verdict::Unpassed;
@@ -73,20 +73,21 @@ impl Session {
     }
 
     fn wait_for_change(&mut self, block: bool) -> Result<Step, Unpassed> {
-        if self.changes.is_empty() {
+        let (pid, change) = if let Some((pid, mut change)) = self.changes.pop_front() {
+            // It may have been killed while the others had their turn.
+            while let Waited::Change(_, newer) = process::wait(pid, false)? {
+                change = newer;
+            }
+            (pid, change)
+        } else {
             match process::wait(-1, block)? {
-                Waited::Change(pid, change) => self.changes.push_back((pid, change)),
+                Waited::Change(pid, change) => (pid, change),
                 Waited::Nothing if process::ticks() == self.looked_at => return Ok(Step::Progress),
                 Waited::Interrupted | Waited::Nothing => return self.tick(),
                 Waited::NoChild => return Ok(Step::Halt(Halt::Over)),
             }
-            // All that stopped meanwhile, before anyone goes on: waitpid(2) tells of the oldest child first, and one that stops all the time would
-            // keep the others waiting for ever.
-            while let Waited::Change(pid, change) = process::wait(-1, false)? {
-                self.changes.push_back((pid, change));
-            }
-        }
-        let Some((pid, change)) = self.changes.pop_front() else { return Ok(Step::Progress) };
+        };
+        self.give_the_others_a_turn(pid)?;
         self.tracer.handle(pid, change)?;
         if self.tracer.output_waits {
             self.pump()?;
@@ -104,6 +105,20 @@ impl Session {
         self.look_whole()?;
         // A run in which something happens all the time has its limits too.
         if process::ticks() > self.looked_at + CPU_LOOK { self.tick() } else { Ok(Step::Progress) }
+    }
+
+    /// waitpid(2) tells of the oldest child first, and one that stops all the time could keep the others waiting for ever: once it has come often enough in
+    /// a row, all others that have stopped are taken down before it goes on.
+    fn give_the_others_a_turn(&mut self, pid: Pid) -> io::Result<()> {
+        let (last, times) = self.in_a_row;
+        self.in_a_row = if last == pid { (pid, times + 1) } else { (pid, 0) };
+        if self.in_a_row.1 > MOST_IN_A_ROW {
+            self.in_a_row.1 = 0;
+            while let Waited::Change(other, change) = process::wait(-1, false)? {
+                self.changes.push_back((other, change));
+            }
+        }
+        Ok(())
     }
 
     fn tick(&mut self) -> Result<Step, Unpassed> {

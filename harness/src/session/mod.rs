@@ -44,6 +44,8 @@ const MOST_FRUITLESS: u32 = 3_000;
 const SETTLED_FRUITLESS: u32 = 300;
 /// Ticks after which a run whose processes all sleep with a time limit counts as settled.
 const SETTLED_TICKS: u32 = 50;
+/// Stops of one task in a row, after which the others are looked after.
+const MOST_IN_A_ROW: u32 = 200;
 /// Fruitless calls between two looks at whether all others wait.
 const POLLERS_LOOK: u32 = 16;
 /// Ticks between two looks at CPU times.
@@ -89,6 +91,8 @@ pub struct Session {
     started_at: u64,
     /// Stops and ends that are not handled yet.
     changes: VecDeque<(process::Pid, Change)>,
+    /// Who stopped last, and how often in a row.
+    in_a_row: (process::Pid, u32),
     /// The tick at which everything was last looked at.
     looked_at: u64,
     /// The tick at which CPU times are looked at again.
@@ -139,6 +143,7 @@ impl Session {
             quiet_ticks: 0,
             started_at: process::ticks(),
             changes: VecDeque::new(),
+            in_a_row: (0, 0),
             looked_at: process::ticks(),
             next_look: process::ticks() + CPU_LOOK,
             progress: (0, 0),
