@@ -1,6 +1,6 @@
 //! Evidence: the places in the program's source that a finding names.
 
-use super::{Program, Session};
+use super::Session;
 use crate::call::Call;
 use crate::fault::{Action, errno_name};
 use crate::finding::{Finding, Label};
@@ -132,11 +132,5 @@ impl Session {
             let label = self.label(event, what);
             *finding = std::mem::take(finding).at(label);
         }
-    }
-
-    /// The number of the last call of a program for which this holds.
-    #[must_use]
-    pub fn last_event(&self, program: Program, is: impl Fn(&Event) -> bool) -> Option<usize> {
-        self.tracer.events.iter().rposition(|event| self.tracer.process(event.process).program == program.number() && is(event))
     }
 }

@@ -10,7 +10,7 @@ use crate::ipc::{self, Leftover};
 use crate::kernel;
 use crate::procfs::{Access, Descriptor};
 use crate::sandbox::Tier;
-use crate::trace::event::{Event, Exit, Process, ProcessId, TableAtTransfer, signal_name};
+use crate::trace::event::{Event, Exit, Process, ProcessId, TableAtTransfer};
 use crate::trace::object::Kind;
 use crate::trace::waiting::Rest;
 use crate::verdict::Unpassed;
@@ -202,12 +202,5 @@ impl Session {
     #[must_use]
     pub fn exit_of(&self, program: Program) -> Option<Exit> {
         self.tracer.process(self.running[program.0].process).exit
-    }
-
-    /// The signals that the program's processes received, by name, in order.
-    #[must_use]
-    pub fn signals_of(&self, program: Program) -> Vec<String> {
-        let of_it = |process: ProcessId| self.tracer.process(process).program == program.0;
-        self.tracer.signals.iter().filter(|event| of_it(event.process)).map(|event| signal_name(event.signal)).collect()
     }
 }

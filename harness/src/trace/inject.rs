@@ -23,10 +23,14 @@ impl Tracer {
         let delayed = |task: &Task| matches!(task.state, State::Held(fault) if self.faults[fault].0.action == Action::Delay);
         let first = self.tasks.iter().filter(|(_, task)| delayed(task)).map(|(pid, task)| (task.process, *pid)).min();
         let Some((_, pid)) = first else { return Ok(false) };
+        self.release_task(pid)?;
+        Ok(true)
+    }
+
+    fn release_task(&mut self, pid: Pid) -> io::Result<()> {
         self.activity += 1;
         self.set_state(pid, State::Resumed);
-        self.resume(pid, 0)?;
-        Ok(true)
+        self.resume(pid, 0)
     }
 
     /// Whether a task is held by this fault.
@@ -38,14 +42,7 @@ impl Tracer {
     /// Lets the tasks that this fault holds go on.
     pub fn release(&mut self, fault: usize) -> io::Result<()> {
         let held: Vec<Pid> = self.tasks.iter().filter(|(_, task)| task.state == State::Held(fault)).map(|(pid, _)| *pid).collect();
-        for pid in held {
-            self.activity += 1;
-            if let Some(task) = self.tasks.get_mut(&pid) {
-                task.state = State::Resumed;
-            }
-            self.resume(pid, 0)?;
-        }
-        Ok(())
+        held.into_iter().try_for_each(|pid| self.release_task(pid))
     }
 
     /// Carries out the faults that match this call; `true` if the task is not to be resumed.
