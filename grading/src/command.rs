@@ -109,7 +109,7 @@ fn prove_labs(arguments: ProveArguments) -> Result<u8, Failure> {
     let request = prove::Request {
         labs: arguments.labs,
         seed: arguments.seed.unwrap_or_else(store::drawn),
-        jobs: arguments.jobs.unwrap_or_else(parallel::default_jobs),
+        jobs: arguments.jobs.unwrap_or_else(parallel::jobs_that_wait),
         repeat: arguments.repeat,
         no_skips: arguments.no_skips,
     };

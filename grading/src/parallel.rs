@@ -10,6 +10,12 @@ pub fn default_jobs() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The same for work that waits as long as it computes, as a lab's checks do.
+#[must_use]
+pub fn jobs_that_wait() -> usize {
+    2 * default_jobs()
+}
+
 /// Does `work` on every item, at most `jobs` at a time; the results are in the items' order.
 ///
 /// # Panics

@@ -1,6 +1,6 @@
 //! What watching costs, beside tools that everybody knows: ratios on the same work, measured in turn in one run.
 //!
-//! `cargo bench -p harness --bench beside_others`. A tool that is not installed is named and left out.
+//! `cargo bench -p harness --bench beside_others [-- trace|sandbox|hang]`. A tool that is not installed is named and left out.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,10 +15,9 @@ use harness::verdict::{Unpassed, Verdict};
 const ROUNDS: usize = 9;
 
 fn main() {
-    let lab = Path::new(env!("CARGO_BIN_EXE_lab"));
-    trace_overhead(lab);
-    sandbox_start();
-    hang_to_verdict();
+    let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let benches: [(&str, fn()); 3] = [("trace", trace_overhead), ("sandbox", sandbox_start), ("hang", hang_to_verdict)];
+    benches.iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|word| word == name)).for_each(|(_, bench)| bench());
 }
 
 /// What is measured, under its name.
@@ -66,17 +65,17 @@ fn quiet(program: &Path, arguments: &[&str]) -> impl FnMut() + use<> {
 }
 
 /// 200,000 reads and writes of one byte, all traced: dd, by the harness and by strace, both on one CPU.
-fn trace_overhead(lab: &Path) {
+fn trace_overhead() {
     println!("trace overhead: dd with 200,000 one-byte reads and writes, pinned");
     if !installed("strace", "strace") || !installed("taskset", "util-linux") {
         return;
     }
     let work = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=100000"];
     let pinned = |arguments: &[&str]| Box::new(quiet(Path::new("taskset"), &[&["-c", "0"], arguments, &work].concat())) as Box<dyn FnMut()>;
-    let lab = lab.to_string_lossy();
+    let lab = env!("CARGO_BIN_EXE_lab");
     let medians = in_turn(&mut [
         ("untraced", pinned(&[])),
-        ("lab trace --calls read,write", pinned(&[&lab, "trace", "--calls", "read,write", "--output", "/dev/null", "--"])),
+        ("lab trace --calls read,write", pinned(&[lab, "trace", "--calls", "read,write", "--output", "/dev/null", "--"])),
         ("strace -f --seccomp-bpf -e trace=read,write", pinned(&["strace", "-f", "--seccomp-bpf", "-e", "trace=read,write", "-o", "/dev/null"])),
     ]);
     println!("  harness / strace: {:.2} (goal: below 0.8)\n", medians[1].as_secs_f64() / medians[2].as_secs_f64());

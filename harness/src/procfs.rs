@@ -88,12 +88,17 @@ impl Proc {
     }
 
     fn text(&self, path: &str) -> io::Result<String> {
-        Ok(String::from_utf8_lossy(&descriptor::read_file_at(self.root.as_fd(), path)?).into_owned())
+        Ok(String::from_utf8_lossy(&descriptor::read_records_at(self.root.as_fd(), path)?).into_owned())
     }
 
-    /// A file below `/proc`, for instance `self/net/tcp`.
-    pub fn file(&self, path: &str) -> io::Result<String> {
+    /// A file of short records below `/proc`, for instance `self/net/tcp`.
+    pub fn table(&self, path: &str) -> io::Result<String> {
         self.text(path)
+    }
+
+    /// Any file below `/proc`, for instance `self/mounts`.
+    pub fn file(&self, path: &str) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&descriptor::read_file_at(self.root.as_fd(), path)?).into_owned())
     }
 
     /// Whether the task is off the CPU in one unbroken sleep.

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
@@ -62,6 +62,26 @@ pub fn read_file_at(directory: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u8>
     let mut content = Vec::new();
     io::Read::read_to_end(&mut std::fs::File::from(file), &mut content)?;
     Ok(content)
+}
+
+/// What one read(2) of a file of `/proc` gives at most, and what its longest record is, where the records are short (`net/tcp`, `PID/stat`), in bytes.
+const PROC_PAGE: usize = 4096;
+const SHORT_RECORD: usize = 1024;
+
+/// The same for a file of short records, without the read that returns 0. The kernel gives whole records, as many as a page holds: a read that left room for
+/// another was the last. For the kernel's tables every read begins with a walk through all of the table.
+pub fn read_records_at(directory: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u8>> {
+    let path = CString::new(path)?;
+    let file = open_at(Some(directory), &path, libc::O_RDONLY, 0)?;
+    let mut content = Vec::new();
+    let mut page = [0; PROC_PAGE];
+    loop {
+        let count = read(file.as_fd(), &mut page)?;
+        content.extend_from_slice(&page[..count]);
+        if count + SHORT_RECORD <= PROC_PAGE {
+            return Ok(content);
+        }
+    }
 }
 
 /// readlinkat(2).

@@ -86,7 +86,7 @@ impl Output {
     /// Reads what is there; `true` if anything moved.
     pub fn pump(&mut self) -> io::Result<bool> {
         let Some(pipe) = &self.pipe else { return Ok(false) };
-        let mut buffer = [0u8; 64 << 10];
+        let mut buffer = [0u8; 16 << 10];
         let mut total = 0;
         while total < MOST_AT_ONCE {
             match descriptor::read(pipe.as_fd(), &mut buffer) {

@@ -572,10 +572,9 @@ impl Tracer {
 /// The registers and the top of the stack of a stopped task.
 fn snapshot(pid: Pid) -> io::Result<Snapshot> {
     let [instruction, stack_pointer, frame_pointer] = Registers::get(pid)?.frame();
-    let mut stack = vec![0; source::MOST_STACK];
+    let mut stack = [0; source::MOST_STACK];
     let length = ptrace::read_memory(pid, stack_pointer, &mut stack).unwrap_or(0);
-    stack.truncate(length);
-    Ok(Snapshot { instruction, stack_pointer, frame_pointer, stack })
+    Ok(Snapshot { instruction, stack_pointer, frame_pointer, stack: stack[..length].to_vec() })
 }
 /// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
 const MADE_AGAIN: i64 = -513;

@@ -39,8 +39,18 @@ impl Tracer {
     /// What the tasks are doing; those that a fault holds do not count.
     #[must_use]
     pub fn rest(&self) -> Rest {
-        // First what may still wake someone, then who sleeps: the other way round a segment could arrive in between.
-        if !self.early.is_empty() || self.segments_under_way() {
+        match self.asleep() {
+            Rest::Active => Rest::Active,
+            // Who sleeps may be woken by a segment that arrives while the tables of the connections are read, and those take longest: they are read for a
+            // run that sleeps only, and what is not under way then can no longer wake anyone.
+            _ if self.segments_under_way() => Rest::Active,
+            _ => self.asleep(),
+        }
+    }
+
+    /// What the tasks are doing, segments under way left out of account.
+    fn asleep(&self) -> Rest {
+        if !self.early.is_empty() {
             return Rest::Active;
         }
         let mut waiting = Vec::new();
@@ -91,9 +101,11 @@ impl Tracer {
     /// Whether TCP has sent what is not acknowledged yet: the kernel's timers then still work for the run. A window that stays closed (timer 4) does not
     /// count: it opens only when somebody reads.
     fn segments_under_way(&self) -> bool {
-        let used = self.events.iter().any(|event| event.call == Call::Socket && event.arguments[0] as i32 == libc::AF_INET);
-        used && ["self/net/tcp", "self/net/tcp6"].iter().any(|table| {
-            let table = self.proc.file(table).unwrap_or_default();
+        let made = |domain: i32| self.events.iter().any(|event| event.call == Call::Socket && event.arguments[0] as i32 == domain);
+        let six = made(libc::AF_INET6);
+        // A peer of the check's own speaks IPv4 to a socket of either kind.
+        [("self/net/tcp", six || made(libc::AF_INET)), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).any(|(table, _)| {
+            let table = self.proc.table(table).unwrap_or_default();
             table.lines().skip(1).any(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:")))
         })
     }
