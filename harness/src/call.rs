@@ -194,6 +194,12 @@ impl Call {
         (0u32..).zip(BY_NUMBER.iter()).filter(|(_, call)| call.is_some()).map(|(number, _)| number).collect()
     }
 
+    /// The numbers of calls by the kernel's names for them; what this architecture does not have is left out.
+    #[must_use]
+    pub fn numbers_of(names: &[&str]) -> Vec<u32> {
+        Sysno::iter().filter(|call| names.contains(&call.name())).map(|call| call as u32).collect()
+    }
+
     /// Whether the first argument is a descriptor.
     #[must_use]
     pub fn takes_descriptor(self) -> bool {

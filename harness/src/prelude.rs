@@ -7,7 +7,9 @@ pub use crate::finding::Finding;
 pub use crate::ipc::Leftover;
 pub use crate::lab::Lab;
 pub use crate::procfs::Access;
-pub use crate::run::{Run, bytes_moved, closes_unused_ends, complains, difference, excerpt, exits, leaves_nothing, prints, reaps_its_children, when};
+pub use crate::run::{
+    Run, bytes_moved, closes_unused_ends, complains, difference, excerpt, exits, leaves_nothing, prints, reaps_its_children, when, without_races,
+};
 pub use crate::session::peer::{Connection, End, Listener, Queue};
 pub use crate::session::{Armed, Program, Session, Sleeping};
 pub use crate::trace::event::{Detail, Event, Exit, Process, ProcessId, SemaphoreOperation, signal_name};

@@ -164,9 +164,22 @@ impl Proc {
     /// Whether the process ignores a signal.
     #[must_use]
     pub fn ignores(&self, process: Pid, signal: i32) -> bool {
-        let Ok(status) = self.text(&format!("{process}/status")) else { return false };
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+        self.signal_masks(process).is_some_and(|mask| mask("SigIgn:") >> (signal - 1) & 1 == 1)
+    }
+
+    /// Whether a handler takes this signal.
+    #[must_use]
+    pub fn catches(&self, process: Pid, signal: i32) -> bool {
+        self.signal_masks(process).is_some_and(|mask| mask("SigCgt:") >> (signal - 1) & 1 == 1)
+    }
+
+    /// The sets of signals of a task, by their names in `/proc/PID/status`, a bit for each; proc(5).
+    fn signal_masks(&self, task: Pid) -> Option<impl Fn(&str) -> u64 + use<>> {
+        let status = self.text(&format!("{task}/status")).ok()?;
+        Some(move |field: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+        })
     }
 
     /// Whether signals wait for the task of which none will have an effect: ignored ones, which would never reach a process without a tracer.
@@ -174,14 +187,25 @@ impl Proc {
     pub fn only_ignored_signals_wait(&self, task: Pid) -> bool {
         /// The signals that are ignored by default; signal(7).
         const IGNORED_BY_DEFAULT: [libc::c_int; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
-        let Ok(status) = self.text(&format!("{task}/status")) else { return false };
-        let mask = |field: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(field));
-            line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
-        };
+        let Some(mask) = self.signal_masks(task) else { return false };
         let waiting = (mask("SigPnd:") | mask("ShdPnd:")) & !mask("SigBlk:");
         let by_default = IGNORED_BY_DEFAULT.iter().fold(0, |mask, signal| mask | 1 << (signal - 1));
         waiting != 0 && waiting & !(mask("SigIgn:") | by_default & !mask("SigCgt:")) == 0
+    }
+
+    /// Whether a signal waits for the task that a handler of its own will take.
+    #[must_use]
+    pub fn caught_signal_waits(&self, task: Pid) -> bool {
+        let Some(mask) = self.signal_masks(task) else { return false };
+        (mask("SigPnd:") | mask("ShdPnd:")) & !mask("SigBlk:") & mask("SigCgt:") != 0
+    }
+
+    /// The length of the mapping that begins at an address, in bytes.
+    #[must_use]
+    pub fn length_of_mapping(&self, process: Pid, start: u64) -> Option<u64> {
+        let maps = self.file(&format!("{process}/maps")).ok()?;
+        let line = maps.lines().find_map(|line| line.strip_prefix(&format!("{start:x}-")))?;
+        Some(u64::from_str_radix(line.split_whitespace().next()?, 16).ok()? - start)
     }
 
     /// CPU time used by a process, in clock ticks (1/100 s).

@@ -134,6 +134,12 @@ impl<'lab> Run<'lab> {
         self.expect(|session, _| leaves_nothing(session))
     }
 
+    /// Expects that processes which use the same shared memory are ordered by a lock, a semaphore or another call. Only a forced schedule sees it.
+    #[must_use]
+    pub fn without_races(self) -> Self {
+        self.expect(|session, _| without_races(session))
+    }
+
     /// Does the run and judges it.
     ///
     /// # Errors
@@ -170,6 +176,11 @@ impl<'lab> Run<'lab> {
             session.pass()
         })
     }
+}
+
+/// Fails with the first data race that a forced schedule has shown.
+pub fn without_races(session: &mut Session) -> Result<(), Unpassed> {
+    session.races().into_iter().next().map_or(Ok(()), |race| Err(race.into()))
 }
 
 /// Says in a failure under which circumstance it came about.

@@ -20,6 +20,12 @@ fn main() -> ExitCode {
         two_semaphores_in_one_order_never_deadlock,
         a_sleep_does_not_pass_for_synchronisation,
         waiting_for_the_child_is_right_under_every_schedule,
+        a_race_of_one_increment_each_is_seen_in_the_first_schedule,
+        a_race_through_memcpy_is_seen,
+        what_is_ordered_is_never_accused,
+        the_kernel_finds_shared_memory_open,
+        a_lost_wake_up_is_found,
+        a_safe_wait_for_a_signal_is_never_accused,
         the_same_seed_gives_the_same_schedule,
     ])
 }
@@ -69,12 +75,77 @@ fn waiting_for_the_child_is_right_under_every_schedule() {
     subject.assert_nothing_is_left();
 }
 
+/// One schedule in which accesses to shared memory must be ordered, and the output be this.
+fn ordered_under(subject: &Subject, arguments: &[&str], schedule: u64, output: &str) -> Verdict {
+    subject.session(|session, name| {
+        session.schedule_by(schedule);
+        let program = session.program(name).args(arguments.iter().copied()).start()?;
+        session.exit(program)?;
+        session.all_end()?;
+        without_races(session)?;
+        prints(session, program, output.as_bytes())?;
+        exits(session, program, Exit::Status(0))?;
+        session.pass()
+    })
+}
+
+fn a_race_of_one_increment_each_is_seen_in_the_first_schedule() {
+    let subject = Subject::new("counter");
+    for schedule in 0..20 {
+        let Err(Unpassed::Fail(finding)) = ordered_under(&subject, &["none", "2", "1"], schedule, "2\n") else {
+            panic!("schedule {schedule} passes")
+        };
+        assert_eq!(finding.kind, "data-race");
+        assert!(finding.labels.iter().any(|label| label.text.contains("shared->count++")), "{finding:?}");
+    }
+    let lost = first_failure(&subject, &["none", "2", "5"], 20, "10\n").map(|(_, kind)| kind);
+    assert_eq!(lost.as_deref(), Some("output"), "the count itself comes out wrong");
+}
+
+fn a_race_through_memcpy_is_seen() {
+    let told = ordered_under(&Subject::new("counter"), &["copy", "2", "1"], 0, "2\n");
+    assert!(matches!(&told, Err(Unpassed::Fail(finding)) if finding.kind == "data-race"), "{told:?}");
+}
+
+fn what_is_ordered_is_never_accused() {
+    let subject = Subject::new("counter");
+    for how in ["semop", "mutex", "semaphore", "atomic", "copy-locked"] {
+        for schedule in 0..60 {
+            assert_passes(ordered_under(&subject, &[how, "3", "2"], schedule, "6\n"));
+        }
+    }
+    subject.assert_nothing_is_left();
+}
+
+fn the_kernel_finds_shared_memory_open() {
+    let subject = Subject::new("hand_over");
+    (0..60).for_each(|schedule| assert_passes(ordered_under(&subject, &[], schedule, "one two three\n")));
+    subject.assert_nothing_is_left();
+}
+
+fn a_lost_wake_up_is_found() {
+    let (schedule, kind) = first_failure(&Subject::new("lost_wakeup"), &[], 200, "came\n").expect("the parent pauses for ever");
+    assert_eq!(kind, "deadlock");
+    assert!(schedule < 50, "found in schedule {schedule}");
+}
+
+fn a_safe_wait_for_a_signal_is_never_accused() {
+    let subject = Subject::new("lost_wakeup");
+    (0..100).for_each(|schedule| assert_passes(under(&subject, &["safe"], schedule, "came\n")));
+}
+
 fn the_same_seed_gives_the_same_schedule() {
-    let subject = Subject::new("two_semaphores");
+    the_same_for("two_semaphores", &[]);
+    the_same_for("counter", &["none", "3", "3"]);
+    the_same_for("counter", &["mutex", "3", "3"]);
+}
+
+fn the_same_for(program: &str, arguments: &[&str]) {
+    let subject = Subject::new(program);
     let fingerprint = |schedule: u64| {
         let told = subject.session(|session, name| {
             session.schedule_by(schedule);
-            let program = session.program(name).start()?;
+            let program = session.program(name).args(arguments.iter().copied()).start()?;
             session.exit(program)?;
             session.all_end()?;
             Err(Unpassed::Skipped(session.fingerprint().to_string()))

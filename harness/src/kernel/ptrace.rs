@@ -52,6 +52,8 @@ pub enum Resume {
     ToExit,
     /// Stay in a group-stop, until SIGCONT (PTRACE_LISTEN).
     Listen,
+    /// For one instruction (PTRACE_SINGLESTEP).
+    Step,
 }
 
 /// Lets a stopped tracee go on, with a signal delivered or with none (0).
@@ -60,6 +62,7 @@ pub fn resume(pid: Pid, how: Resume, signal: i32) -> io::Result<()> {
         Resume::Continue => libc::PTRACE_CONT,
         Resume::ToExit => libc::PTRACE_SYSCALL,
         Resume::Listen => libc::PTRACE_LISTEN,
+        Resume::Step => libc::PTRACE_SINGLESTEP,
     };
     // SAFETY: these requests take a signal number by value.
     checked(unsafe { libc::ptrace(request, pid, 0usize, signal as usize) }).map(drop)
@@ -93,6 +96,31 @@ pub fn event_message(pid: Pid) -> io::Result<u64> {
     // SAFETY: the request writes one unsigned long.
     checked(unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, pid, 0usize, &raw mut message) })?;
     Ok(message)
+}
+
+/// The address that a tracee stopped by SIGSEGV or SIGBUS wanted (PTRACE_GETSIGINFO; sigaction(2), `si_addr`).
+pub fn fault_address(pid: Pid) -> io::Result<u64> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: `info` has room for the structure that this request writes.
+    checked(unsafe { libc::ptrace(libc::PTRACE_GETSIGINFO, pid, 0usize, info.as_mut_ptr()) })?;
+    // SAFETY: every bit pattern is a value of this plain structure, and it was zeroed before.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: the signal is one that carries an address.
+    Ok(unsafe { info.si_addr() } as u64)
+}
+
+/// Eight bytes of a tracee's memory, whatever its protection (PTRACE_PEEKDATA).
+pub fn peek(pid: Pid, address: u64) -> io::Result<u64> {
+    let mut word = 0u64;
+    // SAFETY: the system call, other than libc's function, writes the word that the last argument points to.
+    checked(unsafe { libc::syscall(libc::SYS_ptrace, libc::c_long::from(libc::PTRACE_PEEKDATA), libc::c_long::from(pid), address, &raw mut word) })?;
+    Ok(word)
+}
+
+/// Writes eight bytes into a tracee's memory, which must be open for writing where it is shared (PTRACE_POKEDATA).
+pub fn poke(pid: Pid, address: u64, word: u64) -> io::Result<()> {
+    // SAFETY: the request takes the word by value.
+    checked(unsafe { libc::ptrace(libc::PTRACE_POKEDATA, pid, address as usize, word as usize) }).map(drop)
 }
 
 /// Reads the memory of a tracee: as many bytes as can be had, up to the buffer's length; process_vm_readv(2).

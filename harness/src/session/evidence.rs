@@ -6,6 +6,7 @@ use crate::fault::{Action, errno_name};
 use crate::finding::{Finding, Label};
 use crate::ipc::Leftover;
 use crate::trace::event::{Event, ProcessId};
+use crate::trace::memory::races::{Race, Site};
 use crate::trace::object::{Kind, ObjectId};
 use crate::trace::waiting::Waiting;
 
@@ -111,6 +112,35 @@ impl Session {
     fn same_call(&self, one: usize, other: usize) -> bool {
         let (one, other) = (&self.tracer.events[one], &self.tracer.events[other]);
         one.process == other.process && one.result == other.result && one.arguments[0] == other.arguments[0]
+    }
+
+    /// A data race, with both accesses.
+    pub(super) fn finding_of_race(&mut self, race: &Race) -> Finding {
+        let does = |site: &Site| if site.writes { "writes" } else { "reads" };
+        let names = [self.name(race.first.process), self.name(race.second.process)];
+        let labels: Vec<Label> = [&race.first, &race.second]
+            .into_iter()
+            .zip(&names)
+            .filter_map(|(site, name)| {
+                let snapshot = site.snapshot.clone()?;
+                let place = self.tracer.places(site.process, &snapshot).into_iter().next()?;
+                Some(Label { place, what: format!("{name} {} it here", does(site)), text: String::new() })
+            })
+            .collect();
+        Finding::new(
+            "data-race",
+            "of several processes that use the same shared memory, one waits for the other: a lock, a semaphore or another call orders them",
+            format!(
+                "{} {} byte {} of the shared memory, {} {} it, and nothing orders the two: another time they come the other way round, or one between the other's read and write",
+                names[0],
+                does(&race.first),
+                race.second.offset,
+                names[1],
+                does(&race.second)
+            ),
+            "take the same lock or semaphore in every process around the whole of reading, changing and writing, or make it one atomic operation; sem_overview(7)",
+        )
+        .at(labels)
     }
 
     /// Adds to a finding the places where faults were carried out.

@@ -247,7 +247,8 @@ impl Session {
         Armed(self.tracer.faults.len() - 1)
     }
 
-    /// From now on this seed decides which process goes on, one at a time; sleeps return at once.
+    /// From now on this seed decides which process goes on, one at a time, at every call and every access to shared memory; sleeps return at once. To be
+    /// called before the first program is started.
     pub fn schedule_by(&mut self, seed: u64) {
         self.tracer.schedule_by(seed);
     }
@@ -256,6 +257,12 @@ impl Session {
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         self.tracer.fingerprint()
+    }
+
+    /// The data races on shared memory that a schedule has shown so far, one finding each.
+    pub fn races(&mut self) -> Vec<Finding> {
+        let races = self.tracer.races().to_vec();
+        races.iter().map(|race| self.finding_of_race(race)).collect()
     }
 
     /// What came of a fault.

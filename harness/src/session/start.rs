@@ -96,7 +96,7 @@ impl<'session> Start<'session> {
             directory: descriptor::c_path(&session.sandbox.directory)?,
             stdio: [stdin, stdout, stderr],
             limits: resource_limits(&session.limits, session.sandbox.tier),
-            filter: filter(&Stops::These(Call::named_numbers())),
+            filter: filter(&Stops::These(session.tracer.calls_to_stop_at())),
             own_session: true,
             fresh_signals: true,
         };

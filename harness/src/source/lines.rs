@@ -1,4 +1,4 @@
-//! Line tables: from an address in an executable to a place in its source (addr2line).
+//! Line tables and symbols: from an address in an executable to a place in its source (addr2line), and to a function.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use addr2line::Context;
 use gimli::{Dwarf, EndianRcSlice, RunTimeEndian};
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, ObjectSymbol};
 
 use super::Place;
 
@@ -45,11 +45,44 @@ impl LineTable {
         None
     }
 
+    /// The names of the functions at an address, inlined ones included.
+    pub fn functions(&self, address: u64) -> Vec<String> {
+        let mut names = Vec::new();
+        if let Ok(mut frames) = self.0.find_frames(address).skip_all_loads() {
+            while let Ok(Some(frame)) = frames.next() {
+                names.extend(frame.function.and_then(|function| function.raw_name().ok().map(Cow::into_owned)));
+            }
+        }
+        names
+    }
+
     /// The folder in which the source of this address was compiled.
     fn folder(&self, address: u64) -> Option<String> {
         let unit = self.0.find_dwarf_and_unit(address).skip_all_loads()?;
         let folder = unit.comp_dir.clone()?;
         gimli::Reader::to_string_lossy(&folder).ok().map(Cow::into_owned)
+    }
+}
+
+/// The functions of one executable by its symbol table, in the order of their addresses.
+pub struct Symbols(Vec<(u64, u64, String)>);
+
+impl Symbols {
+    /// Reads the symbol table of an executable; none is an empty one.
+    pub fn load(file: &Path) -> Self {
+        let data = std::fs::read(file).unwrap_or_default();
+        let Ok(object) = object::File::parse(&*data) else { return Self(Vec::new()) };
+        let function = |symbol: object::Symbol<'_, '_>| Some((symbol.address(), symbol.size(), symbol.name().ok()?.to_owned()));
+        let mut symbols: Vec<_> = object.symbols().filter(|symbol| symbol.kind() == object::SymbolKind::Text).filter_map(function).collect();
+        symbols.sort();
+        Self(symbols)
+    }
+
+    /// The function that an address lies in.
+    pub fn name_at(&self, address: u64) -> Option<String> {
+        let place = self.0.partition_point(|(start, ..)| *start <= address).checked_sub(1)?;
+        let (start, size, name) = &self.0[place];
+        (address - start < *size).then(|| name.clone())
     }
 }
 

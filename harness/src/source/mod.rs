@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use lines::LineTable;
+use lines::{LineTable, Symbols};
 use unwind::Modules;
 
 /// Most bytes of stack that a snapshot keeps.
@@ -74,9 +74,24 @@ pub fn mappings(maps: &str) -> Vec<Mapping> {
 pub struct Locator {
     modules: HashMap<Vec<Mapping>, Rc<Modules>>,
     tables: HashMap<PathBuf, Option<Rc<LineTable>>>,
+    symbols: HashMap<PathBuf, Symbols>,
 }
 
 impl Locator {
+    /// Whose code the instruction at this address is.
+    pub fn owner(&mut self, maps: &[Mapping], address: u64) -> Owner {
+        let modules = Rc::clone(self.modules.entry(maps.to_vec()).or_insert_with(|| Rc::new(Modules::load(maps))));
+        let Some((file, relative)) = modules.find(address) else { return Owner::Unknown };
+        if is_of_the_system(file) {
+            return Owner::System;
+        }
+        let table = self.tables.entry(file.clone()).or_insert_with(|| LineTable::load(file).map(Rc::new)).clone();
+        let mut functions = table.map_or_else(Vec::new, |table| table.functions(relative));
+        let symbols = self.symbols.entry(file.clone()).or_insert_with(|| Symbols::load(file));
+        functions.extend(symbols.name_at(relative));
+        Owner::Program(functions)
+    }
+
     /// The lines of the program's own source that led to this snapshot, innermost first; empty without debug information.
     pub fn places(&mut self, maps: &[Mapping], snapshot: &Snapshot) -> Vec<Place> {
         let modules = Rc::clone(self.modules.entry(maps.to_vec()).or_insert_with(|| Rc::new(Modules::load(maps))));
@@ -90,6 +105,17 @@ impl Locator {
         };
         modules.addresses(snapshot).into_iter().filter_map(&mut place_at).collect()
     }
+}
+
+/// Whose code an instruction is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A library of the system's, libc above all.
+    System,
+    /// The program's: the names of its functions there, inlined ones included, as the compiler wrote them.
+    Program(Vec<String>),
+    /// Nobody's that is known.
+    Unknown,
 }
 
 /// Whether a file is the system's, whose lines nobody wants to see.

@@ -4,7 +4,7 @@ use std::io;
 
 use super::event::Event;
 use super::object::Kind;
-use super::{State, Task, Tracer};
+use super::{BackUp, State, Task, Tracer};
 use crate::call::Call;
 use crate::fault::{Action, Fault, When, Who};
 use crate::kernel::arch::Registers;
@@ -93,7 +93,7 @@ impl Tracer {
                 Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
                 Action::HoldBefore => {
                     Registers::get(pid)?.set_call(pid, -1)?;
-                    pending.back_up = Some(number);
+                    pending.back_up = Some(BackUp::Hold(number));
                 }
                 Action::Hold | Action::Delay => {
                     self.set_state(pid, State::Held(number));

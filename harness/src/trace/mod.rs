@@ -10,10 +10,12 @@
 pub mod decode;
 pub mod event;
 mod inject;
+pub mod memory;
 pub mod native;
 mod notes;
 pub mod object;
 pub mod schedule;
+mod telling;
 pub mod waiting;
 
 use std::collections::{HashMap, HashSet};
@@ -25,8 +27,9 @@ use crate::kernel::arch::{AUDIT_ARCH, Registers};
 use crate::kernel::process::{self, Change, Pid};
 use crate::kernel::ptrace::{self, CallStop, Resume};
 use crate::procfs::Proc;
-use crate::source::{self, Locator, Mapping, Place, Snapshot};
+use crate::source::{Locator, MOST_STACK, Snapshot};
 use event::{Detail, Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
+use memory::Memory;
 use object::{ObjectId, Objects};
 use schedule::Schedule;
 
@@ -63,8 +66,19 @@ struct Pending {
     restore: Option<(usize, u64)>,
     /// The fault that holds the task when the call is done.
     held_afterwards: Option<usize>,
-    /// The fault that takes the process back to before the call, and holds it there.
-    back_up: Option<usize>,
+    /// Why the process is taken back to before the call.
+    back_up: Option<BackUp>,
+    /// Whether the schedule has let it begin.
+    begun: bool,
+}
+
+/// Why a process is taken back to before a call that it was about to make.
+#[derive(Debug, Clone, Copy)]
+enum BackUp {
+    /// This fault holds it there.
+    Hold(usize),
+    /// A signal came just before the call.
+    Signal,
 }
 
 /// How a run is traced.
@@ -110,6 +124,7 @@ pub struct Tracer {
     /// Told of every finished call.
     pub on_event: Option<OnEvent>,
     schedule: Option<Schedule>,
+    memory: Memory,
     snapshots: HashMap<usize, Snapshot>,
     locator: Locator,
     tasks: HashMap<Pid, Task>,
@@ -127,6 +142,8 @@ pub struct Tracer {
 
 /// ERESTARTNOHAND of `linux/errno.h`: where no handler runs, the kernel makes the call again.
 const AGAIN_WITHOUT_HANDLER: i64 = -514;
+/// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
+const MADE_AGAIN: i64 = -513;
 
 impl Tracer {
     /// A tracer that follows nothing yet.
@@ -145,6 +162,7 @@ impl Tracer {
             output_waits: false,
             on_event: None,
             schedule: None,
+            memory: Memory::default(),
             snapshots: HashMap::new(),
             locator: Locator::default(),
             tasks: HashMap::new(),
@@ -169,6 +187,7 @@ impl Tracer {
         let id = self.add_process(pid, inner, program, None);
         let born = self.now();
         self.tasks.insert(pid, Task { process: id, born, pending: None, state: State::Resumed });
+        self.memory.races.born(None, pid);
         Ok(id)
     }
 
@@ -266,6 +285,7 @@ impl Tracer {
     fn ended(&mut self, pid: Pid, exit: Exit) {
         let now = self.now();
         self.unschedule(pid);
+        self.forget_task_memory(pid);
         self.early.remove(&pid);
         if let Some(id) = self.by_pid.get(&pid).copied() {
             let process = &mut self.processes[id.0];
@@ -289,7 +309,7 @@ impl Tracer {
             0 if signal == libc::SIGTRAP | 0x80 => self.call_left(pid),
             0 => self.signalled(pid, signal),
             libc::PTRACE_EVENT_SECCOMP => self.call_entered(pid),
-            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => self.born(pid),
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => self.born(pid, event == libc::PTRACE_EVENT_VFORK),
             libc::PTRACE_EVENT_EXEC => self.executed(pid),
             libc::PTRACE_EVENT_EXIT => self.ending(pid),
             libc::PTRACE_EVENT_STOP if matches!(signal, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) => {
@@ -316,6 +336,14 @@ impl Tracer {
     }
 
     fn signalled(&mut self, pid: Pid, signal: i32) -> io::Result<()> {
+        if signal == libc::SIGSEGV && self.stopped_before_access(pid)? {
+            return Ok(());
+        }
+        self.deliver(pid, signal)
+    }
+
+    fn deliver(&mut self, pid: Pid, signal: i32) -> io::Result<()> {
+        self.acquire_signal(pid, signal);
         let at = self.now();
         let process = self.tasks[&pid].process;
         self.signals.push(SignalEvent { at, process, signal });
@@ -326,7 +354,7 @@ impl Tracer {
         self.resume(pid, signal)
     }
 
-    fn born(&mut self, parent: Pid) -> io::Result<()> {
+    fn born(&mut self, parent: Pid, shares_memory: bool) -> io::Result<()> {
         let born = self.now();
         let child = Pid::try_from(ptrace::event_message(parent)?).unwrap_or(0);
         let parent_id = self.tasks[&parent].process;
@@ -337,12 +365,14 @@ impl Tracer {
             let born_at = self.tasks[&parent].pending.as_ref().map(|pending| pending.event);
             let id = self.add_process(child, inner, program, Some(parent_id));
             self.processes[id.0].born_at = born_at;
+            self.inherit_memory(parent_id, id, shares_memory);
             id
         } else {
             parent_id
         };
         self.fruitless = 0;
         self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
+        self.memory.races.born(Some(parent), child);
         if self.early.remove(&child) {
             // It may have been killed meanwhile; its parent goes on all the same.
             match self.let_go(child, Resume::Continue, 0) {
@@ -365,6 +395,7 @@ impl Tracer {
         let id = self.tasks[&pid].process;
         self.tasks.retain(|other, task| task.process != id || *other == pid);
         self.processes[id.0].executed = true;
+        self.forget_memory(id);
         self.fruitless = 0;
         self.resume(pid, 0)
     }
@@ -372,6 +403,7 @@ impl Tracer {
     /// The stop at a task's end, while the process still has its descriptors and children.
     fn ending(&mut self, pid: Pid) -> io::Result<()> {
         self.now();
+        self.release_end(pid);
         let id = self.tasks[&pid].process;
         if self.process(id).pid == pid && self.process(id).executed {
             self.processes[id.0].unreaped = self.children_not_waited_for(id);
@@ -409,6 +441,9 @@ impl Tracer {
             self.blind.get_or_insert_with(|| "a stop at a call's entry that the kernel does not describe".into());
             return self.resume(pid, 0);
         };
+        if self.opens_memory_first(pid, number, &arguments)? {
+            return Ok(());
+        }
         let entered = self.now();
         let process = self.tasks[&pid].process;
         if architecture != AUDIT_ARCH || number & 0x4000_0000 != 0 {
@@ -443,12 +478,13 @@ impl Tracer {
             self.note_table(pid, index, call, object);
         }
         if decode && self.snapshots.len() < MOST_SNAPSHOTS {
-            self.snapshots.insert(index, snapshot(pid)?);
+            self.snapshots.insert(index, telling::snapshot(pid, &Registers::get(pid)?, MOST_STACK));
         }
-        self.tasks
-            .entry(pid)
-            .and_modify(|task| task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None, back_up: None }));
+        self.tasks.entry(pid).and_modify(|task| {
+            task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None, back_up: None, begun: false })
+        });
         self.note_call(number);
+        self.hand_on(pid, index);
         if self.is_scheduled() && call == Call::Sleep && self.process(process).executed {
             // Time orders nothing: whoever relies on it is found out.
             Registers::get(pid)?.set_call(pid, -1)?;
@@ -458,20 +494,28 @@ impl Tracer {
     }
 
     fn call_left(&mut self, pid: Pid) -> io::Result<()> {
+        if self.has_opened_memory(pid)? {
+            return Ok(());
+        }
         let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) else { return self.resume(pid, 0) };
         let CallStop::Exit { mut result } = ptrace::call_stop(pid)? else {
             self.blind.get_or_insert_with(|| "a stop at a call's exit that the kernel does not describe".into());
             return self.resume(pid, 0);
         };
-        if let Some(fault) = pending.back_up {
+        if let Some(reason) = pending.back_up {
             let event = &mut self.events[pending.event];
             event.result = Some(MADE_AGAIN);
             let mut registers = Registers::get(pid)?;
             registers.back_up(event.number, event.arguments[0]);
             registers.set(pid)?;
             self.now();
-            self.set_state(pid, State::Held(fault));
-            return Ok(());
+            return match reason {
+                BackUp::Hold(fault) => {
+                    self.set_state(pid, State::Held(fault));
+                    Ok(())
+                }
+                BackUp::Signal => self.resume(pid, 0),
+            };
         }
         if pending.result.is_some() || pending.restore.is_some() {
             let mut registers = Registers::get(pid)?;
@@ -500,6 +544,7 @@ impl Tracer {
             let before = std::mem::replace(&mut event.detail, Detail::None);
             event.detail = decode::at_exit(pid, event.call, &event.arguments, event.number, result, before);
             self.take_note(pid, pending.event);
+            self.after_scheduled_call(pid, pending.event)?;
         }
         self.tell(pending.event);
         if !self.options.keep_events {
@@ -522,59 +567,4 @@ impl Tracer {
         }
         self.events.clear();
     }
-
-    fn executable_mappings(&self, pid: Pid) -> Vec<Mapping> {
-        source::mappings(&self.proc.file(&format!("{pid}/maps")).unwrap_or_default())
-    }
-
-    /// The lines of the program's own source that led to a call, innermost first; empty without debug information.
-    pub fn places_of(&mut self, event: usize) -> Vec<Place> {
-        let Some(snapshot) = self.snapshots.get(&event) else { return Vec::new() };
-        let process = self.process(self.events[event].process);
-        let maps = if process.exit.is_none() { self.executable_mappings(process.pid) } else { process.maps_at_end.clone() };
-        // A process that was killed had no time to show its mappings; its relatives have the same.
-        let relatives = || self.processes.iter().filter(|other| other.program == process.program).map(|other| &other.maps_at_end);
-        let maps = if maps.is_empty() { relatives().find(|maps| !maps.is_empty()).cloned().unwrap_or_default() } else { maps };
-        self.locator.places(&maps, snapshot)
-    }
-
-    /// What a process is called in messages.
-    #[must_use]
-    pub fn name(&self, id: ProcessId) -> String {
-        let process = self.process(id);
-        let program = &self.names[process.program];
-        let alone = self.names.len() == 1;
-        let same_name: Vec<usize> = (0..self.names.len()).filter(|other| self.names[*other] == *program).collect();
-        let program = match same_name.iter().position(|other| *other == process.program) {
-            _ if self.called.contains_key(&process.program) => self.called[&process.program].clone(),
-            Some(place) if same_name.len() > 1 => format!("{program} {}", place + 1),
-            _ => program.clone(),
-        };
-        let siblings: Vec<ProcessId> =
-            self.processes.iter().filter(|other| other.parent == process.parent && other.program == process.program).map(|other| other.id).collect();
-        let number = siblings.iter().position(|sibling| *sibling == id).map_or(1, |place| place + 1);
-        match process.parent {
-            None if alone && self.processes.len() > 1 => "the parent".into(),
-            None => program,
-            Some(parent) if alone && self.process(parent).parent.is_none() => {
-                if siblings.len() == 1 {
-                    "the child".into()
-                } else {
-                    format!("child {number}")
-                }
-            }
-            Some(parent) if siblings.len() == 1 => format!("the child of {}", self.name(parent)),
-            Some(parent) => format!("child {number} of {}", self.name(parent)),
-        }
-    }
 }
-
-/// The registers and the top of the stack of a stopped task.
-fn snapshot(pid: Pid) -> io::Result<Snapshot> {
-    let [instruction, stack_pointer, frame_pointer] = Registers::get(pid)?.frame();
-    let mut stack = [0; source::MOST_STACK];
-    let length = ptrace::read_memory(pid, stack_pointer, &mut stack).unwrap_or(0);
-    Ok(Snapshot { instruction, stack_pointer, frame_pointer, stack: stack[..length].to_vec() })
-}
-/// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
-const MADE_AGAIN: i64 = -513;

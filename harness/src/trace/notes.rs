@@ -114,6 +114,11 @@ impl Tracer {
             self.fruitless = 0;
             return;
         }
+        self.count_as_fruitless(pid);
+    }
+
+    /// A task did something that led to nothing.
+    pub(super) fn count_as_fruitless(&mut self, pid: Pid) {
         if self.fruitless == 0 {
             self.pollers.clear();
         }

@@ -4,13 +4,16 @@
 //! asleep does the seed choose the next among the ready ones. Every call has a stop before and one after it, so each is a point of choice; and since nothing
 //! else runs meanwhile, the same seed gives the same interleaving, on an idle machine and on a busy one. Sleeps return at once: they order nothing.
 //!
-//! What happens between two calls runs through without a choice: accesses to shared memory are not told apart.
+//! Between two calls, each access to shared memory is a point of choice as well: see [`super::memory`]. A signal that waits for a process just before a call
+//! that may block comes, for some seeds, before it: so a wake-up can be lost, as it can in life.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use super::event::Moment;
-use super::{State, Tracer};
+use super::{BackUp, State, Tracer, memory};
+use crate::call::Call;
+use crate::kernel::arch::Registers;
 use crate::kernel::process::Pid;
 use crate::kernel::ptrace::{self, Resume};
 use crate::procfs::Activity;
@@ -49,7 +52,7 @@ impl Schedule {
         Self { random: Random::new(seed, "schedule"), ready: BTreeMap::new(), fingerprint: 0xcbf2_9ce4_8422_2325 }
     }
 
-    fn note(&mut self, value: u64) {
+    pub(super) fn note(&mut self, value: u64) {
         self.fingerprint = (self.fingerprint ^ value).wrapping_mul(0x0100_0000_01b3);
     }
 }
@@ -75,6 +78,9 @@ impl Tracer {
     /// Lets a stopped task go on: at once, or when the schedule chooses it.
     pub(super) fn let_go(&mut self, pid: Pid, how: Resume, signal: i32) -> io::Result<()> {
         let (Some(schedule), Some(task)) = (&mut self.schedule, self.tasks.get_mut(&pid)) else { return ptrace::resume(pid, how, signal) };
+        if task.pending.as_ref().is_some_and(|pending| memory::is_silent(self.events[pending.event].number)) {
+            return ptrace::resume(pid, how, signal);
+        }
         task.state = State::Ready;
         schedule.ready.insert(task.born, Ready { pid, how, signal });
         Ok(())
@@ -105,10 +111,32 @@ impl Tracer {
         if let Some(task) = self.tasks.get_mut(&pid) {
             task.state = State::Resumed;
         }
+        if self.makes_awaited_access(pid)? {
+            return Ok(GoOn::Chosen);
+        }
+        if how == Resume::ToExit {
+            self.begin_call(pid)?;
+        }
         match ptrace::resume(pid, how, signal) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(GoOn::Running),
             result => result.map(|()| GoOn::Chosen),
         }
+    }
+
+    /// A chosen task is about to begin its call. If it may block, and a signal waits that a handler takes, then for half of the seeds the signal came just
+    /// before: the call is put off, and made again after the handler.
+    fn begin_call(&mut self, pid: Pid) -> io::Result<()> {
+        let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()).filter(|pending| !pending.begun) else { return Ok(()) };
+        pending.begun = true;
+        let untouched = pending.result.is_none() && pending.restore.is_none() && pending.back_up.is_none();
+        if !untouched || !may_block(self.events[pending.event].call) || !self.proc.caught_signal_waits(pid) {
+            return Ok(());
+        }
+        if self.schedule.as_mut().is_some_and(|schedule| schedule.random.below(2) == 0) {
+            pending.back_up = Some(BackUp::Signal);
+            Registers::get(pid)?.set_call(pid, -1)?;
+        }
+        Ok(())
     }
 
     /// Adds a call to the schedule's fingerprint.
@@ -117,4 +145,32 @@ impl Tracer {
             schedule.note(number);
         }
     }
+}
+
+/// Whether a call may wait for something that a signal's handler brings about.
+fn may_block(call: Call) -> bool {
+    use Call::*;
+    matches!(
+        call,
+        Read | Write
+            | Wait
+            | Pause
+            | Sigsuspend
+            | Poll
+            | Select
+            | EpollWait
+            | Accept
+            | Connect
+            | Recv
+            | Send
+            | Semop
+            | Msgrcv
+            | Msgsnd
+            | MqReceive
+            | MqSend
+            | Open
+            | Flock
+            | Fcntl
+            | Sleep
+    )
 }

@@ -27,7 +27,7 @@ fn compile(name: &str) -> PathBuf {
     let fresh = programs.join(format!("{name}.{}", std::process::id()));
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
     let mut command = Command::new(compiler);
-    command.args(["-std=gnu11", "-O1", "-Wall", "-Werror", "-pthread", "-o"]).arg(&fresh).arg(&source);
+    command.args(["-std=gnu11", "-g", "-O1", "-Wall", "-Werror", "-pthread", "-o"]).arg(&fresh).arg(&source);
     let output = deadline::output_within(60, &mut command);
     assert!(output.status.success(), "{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
     std::fs::rename(&fresh, &executable).unwrap_or_else(|error| panic!("{}: {error}", executable.display()));

@@ -13,7 +13,11 @@ pub const AUDIT_ARCH: u32 = 0xc000_00b7;
 
 const NT_ARM_SYSTEM_CALL: libc::c_int = 0x404;
 
+/// Whether single accesses to memory can be told and let through: not here, where an exclusive load and its store must not be stopped in between.
+pub const SEES_ACCESSES: bool = false;
+
 /// The registers of a stopped tracee.
+#[derive(Clone)]
 pub struct Registers(libc::user_regs_struct);
 
 impl Registers {
@@ -52,6 +56,47 @@ impl Registers {
         self.0.regs[0] = result.cast_unsigned();
     }
 
+    /// The number of the call that the tracee is in.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.regs[8]
+    }
+
+    /// One of the six arguments of a call.
+    #[must_use]
+    pub fn argument(&self, index: usize) -> u64 {
+        self.0.regs[index]
+    }
+
+    /// What a call returned: its result, or a negative errno.
+    #[must_use]
+    pub fn result(&self) -> i64 {
+        self.0.regs[0].cast_signed()
+    }
+
+    /// At a call's entry: the instruction (`svc`, four bytes) that makes it.
+    #[must_use]
+    pub fn call_instruction(&self) -> u64 {
+        self.0.pc - 4
+    }
+
+    /// Between two instructions: the next one is the `svc` at this address, and makes this call.
+    pub fn prepare_call(&mut self, at: u64, number: u64, arguments: [u64; 3]) {
+        self.0.pc = at;
+        self.0.regs[8] = number;
+        self.0.regs[..3].copy_from_slice(&arguments);
+    }
+
+    /// A number that is the same for the same values in all general registers.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.0
+            .regs
+            .iter()
+            .chain([&self.0.pc, &self.0.sp])
+            .fold(0xcbf2_9ce4_8422_2325, |digest, value| (digest ^ value).wrapping_mul(0x0100_0000_01b3))
+    }
+
     /// The instruction pointer, the stack pointer and the frame pointer.
     #[must_use]
     pub fn frame(&self) -> [u64; 3] {
@@ -70,4 +115,10 @@ impl Registers {
 #[must_use]
 pub fn unwind_registers(snapshot: &Snapshot) -> framehop::UnwindRegsNative {
     framehop::UnwindRegsNative::new(0, snapshot.stack_pointer, snapshot.frame_pointer)
+}
+
+/// The access to memory that the instruction at the instruction pointer makes: not told here, see [`SEES_ACCESSES`].
+#[must_use]
+pub fn access_at(_code: &[u8], _registers: &Registers) -> Option<super::Access> {
+    None
 }
