@@ -100,7 +100,12 @@ fn serve(source: LabSource, checks: &[(&'static str, CheckFn)]) -> Result<ExitCo
     let registry = Registry::new(source, checks)?;
     let seed = seed::choose(arguments.seed)?;
     match arguments.mode {
-        Mode::One(name) => Ok(in_process::print(&registry, registry.index_of(&name)?, Programs::new(arguments.programs, source.package), seed)),
+        Mode::One { name, timelines } => {
+            let index = registry.index_of(&name)?;
+            let create = |path: std::path::PathBuf| std::fs::File::create(&path).map_err(|error| format!("{}: {error}", path.display()));
+            let timelines = timelines.map(create).transpose()?;
+            Ok(in_process::print(&registry, index, Programs::new(arguments.programs, source.package), seed, timelines))
+        }
         Mode::Run { names, jobs } => {
             let asked_for = registry.indices_of(&names)?;
             Ok(lab_run::run(&Session::new(registry, seed, arguments.programs), &asked_for, jobs))

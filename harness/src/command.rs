@@ -16,6 +16,7 @@ mod progress;
 mod report;
 mod run;
 mod tier;
+mod timeline;
 mod trace;
 mod workspace;
 
@@ -63,6 +64,10 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
         step: u8,
     },
+    /// Draw a run of a check: a lane for each process, its calls in order, and what led to what
+    ///
+    /// A check that fails ends with the run that shows it; that one is drawn unless another is asked for.
+    Timeline(TimelineArguments),
     /// Show the system calls of any program, one line each, as the harness sees them
     ///
     /// The exit status is the program's, 128 + S if signal S killed it.
@@ -84,6 +89,27 @@ struct TraceArguments {
     /// The program and its arguments
     #[arg(required = true, last = true, value_name = "PROGRAM")]
     command: Vec<String>,
+}
+
+/// What `lab timeline` is asked for.
+#[derive(Debug, clap::Args)]
+struct TimelineArguments {
+    /// The lab: its name, number or folder
+    lab: String,
+    /// The check; the lab's first if left out
+    check: Option<String>,
+    /// Draw inputs from this seed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Which run of the check, from 1; the last if left out
+    #[arg(long, value_name = "N")]
+    run: Option<NonZeroUsize>,
+    /// Write a picture to this file instead, by its ending: .svg or .html
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show every step, also those that repeat
+    #[arg(long)]
+    all: bool,
 }
 
 /// What `lab check` is asked for.
@@ -164,6 +190,7 @@ fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
         }
         Some(Task::List { long, json }) => list::perform(long, json)?,
         Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
+        Some(Task::Timeline(arguments)) => timeline::perform(&arguments)?,
         Some(Task::Check(arguments)) => return check::perform(&arguments),
         Some(Task::Trace(_)) => {} // It has the traced program's exit code, and `main` has done it.
     }

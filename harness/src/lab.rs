@@ -1,6 +1,7 @@
 //! A lab as its checks see it: inputs drawn from the seed, and runs of its programs.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
@@ -32,6 +33,8 @@ pub struct Lab {
     tier: RefCell<String>,
     /// Why the system does not give namespaces, once it is known that it does not.
     refused: RefCell<Option<String>>,
+    /// Where each run writes its timeline, if it is to.
+    timelines: Option<File>,
 }
 
 impl Lab {
@@ -39,7 +42,22 @@ impl Lab {
     #[must_use]
     pub fn new(manifest: Manifest, programs: Programs, seed: u64, check: &str) -> Self {
         let random = RefCell::new(Random::new(seed, check));
-        Self { manifest, programs, seed, random, tier: RefCell::new("none".into()), refused: RefCell::new(sandbox::asked_for_none()) }
+        Self {
+            manifest,
+            programs,
+            seed,
+            random,
+            tier: RefCell::new("none".into()),
+            refused: RefCell::new(sandbox::asked_for_none()),
+            timelines: None,
+        }
+    }
+
+    /// The same lab, whose runs write their timelines to this file, each as a line of JSON.
+    #[must_use]
+    pub fn with_timelines(mut self, file: Option<File>) -> Self {
+        self.timelines = file;
+        self
     }
 
     /// The seed.
@@ -110,7 +128,8 @@ impl Lab {
             self.tier.replace(tier.to_string());
             let (answer, write) = descriptor::pipe()?;
             let Some(supervisor) = process::fork()? else {
-                let text = serde_json::to_vec(&supervise(&programs, self.manifest.limits, refused, drive)).unwrap_or_default();
+                let text =
+                    serde_json::to_vec(&supervise(&programs, self.manifest.limits, refused, self.timelines.as_ref(), drive)).unwrap_or_default();
                 let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_REPORT { &text } else { &[] });
                 process::exit_now(0);
             };
@@ -121,7 +140,7 @@ impl Lab {
             }
             ended?;
             let mut text = String::new();
-            io::Read::read_to_string(&mut std::fs::File::from(answer), &mut text)?;
+            io::Read::read_to_string(&mut File::from(answer), &mut text)?;
             match serde_json::from_str(&text) {
                 Ok(Report::Verdict(Err(Unpassed::Fail(mut finding)))) => {
                     finding.read_source();
@@ -145,7 +164,13 @@ enum Report {
 }
 
 /// The supervisor's whole life: into the sandbox, the check, and everything taken down again.
-fn supervise(programs: &[(String, PathBuf)], limits: Limits, refused: Option<String>, drive: impl FnOnce(&mut Session) -> Verdict) -> Report {
+fn supervise(
+    programs: &[(String, PathBuf)],
+    limits: Limits,
+    refused: Option<String>,
+    timelines: Option<&File>,
+    drive: impl FnOnce(&mut Session) -> Verdict,
+) -> Report {
     let mut session = match Session::enter(programs, limits, refused) {
         Ok(session) => session,
         Err(NotEntered::Refused(refused)) => return Report::Refused(refused.to_string()),
@@ -160,6 +185,12 @@ fn supervise(programs: &[(String, PathBuf)], limits: Limits, refused: Option<Str
         }
         other => other,
     });
+    if let Some(mut file) = timelines {
+        // Whoever reads it finds a line missing.
+        let _ = serde_json::to_string(&session.timeline())
+            .map_err(io::Error::from)
+            .and_then(|line| io::Write::write_all(&mut file, format!("{line}\n").as_bytes()));
+    }
     let taken_down = session.take_down().map_err(Unpassed::from);
     Report::Verdict(taken_down.and(verdict.map(|Passed(())| ())))
 }

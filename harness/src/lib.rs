@@ -21,5 +21,6 @@ pub mod run;
 pub mod sandbox;
 pub mod session;
 pub mod source;
+pub mod timeline;
 pub mod trace;
 pub mod verdict;

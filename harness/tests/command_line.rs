@@ -456,6 +456,37 @@ mod lab_command {
         assert_eq!(help.status, Some(0));
         assert!(help.stdout.contains("Usage: cargo lab"), "{}", help.stdout);
     }
+
+    #[test]
+    fn a_timeline_shows_what_the_processes_did() {
+        let drawn = lab("timeline sound words_arrive --seed 5");
+        assert_eq!(drawn.status, Some(0), "{}", drawn.stderr);
+        assert!(drawn.stdout.starts_with("sound words_arrive: pass (run 1 of 1, seed 5)\n"), "{}", drawn.stdout);
+        assert!(drawn.stdout.contains("ends: exit status 0"), "{}", drawn.stdout);
+    }
+
+    #[test]
+    fn a_timeline_becomes_a_picture_by_the_files_ending() {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pictures");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, beginning) in [("run.svg", "<svg "), ("run.html", "<!doctype html>")] {
+            let file = folder.join(name);
+            let written = lab(&format!("timeline sound --output {}", file.display()));
+            assert_eq!((written.status, &*written.stdout), (Some(0), ""), "{}", written.stderr);
+            assert!(std::fs::read_to_string(&file).unwrap().starts_with(beginning));
+        }
+        let other = lab("timeline sound --output run.gif");
+        assert_eq!(other.status, Some(2));
+        assert!(other.stderr.contains(".svg or .html"), "{}", other.stderr);
+    }
+
+    #[test]
+    fn a_timeline_of_what_is_not_there_names_what_is() {
+        assert!(lab("timeline sound words_arive").stderr.contains("words_arrive"));
+        let beyond = lab("timeline sound words_arrive --run 9");
+        assert_eq!(beyond.status, Some(2));
+        assert!(beyond.stderr.contains("1 run"), "{}", beyond.stderr);
+    }
 }
 
 /// A file name of this test's own.

@@ -8,11 +8,15 @@ use harness::prelude::*;
 #[path = "checks/steps.rs"]
 mod steps;
 
-use steps::{CAPACITY, Keyfile, Side, all, any_bytes, burst, many_pieces, on_a_keyfile, slow, slow_after_semop, text};
+use steps::{CAPACITY, Keyfile, Side, all, any_bytes, burst, many_pieces, on_a_keyfile, on_a_keyfile_in_forced_order, slow, slow_after_semop, text};
+
+/// Forced orders of one transfer.
+const SCHEDULES: u32 = 12;
 
 harness::checks! {
     empty_input, one_piece, reader_first, turns_kept, piece_at_once, nothing_left, creation_race, handoff_kept, killed_writer, second_writer_waits,
-    starts_over, short_writes, interrupted, errors_reported, usage,
+    starts_over, short_writes, interrupted, any_order,
+    errors_reported, usage,
 }
 
 /// With an empty standard input the writer hands over the end and waits for the reader; once the reader has come, both exit 0, and the reader prints
@@ -345,6 +349,25 @@ fn transfer_with(lab: &Lab, bytes: &[u8], fault: impl Fn(Side) -> Option<Fault>)
         keyfile.prints(reader, bytes)
     })
     .map_err(|unpassed| when(unpassed, &faults.join(" and ")))
+}
+
+/// The two sides may go on in any order, from one access to the segment to the next: what comes out is what went in, and a process reads and writes the
+/// segment only while it has the turn, after it has taken FREE or FULL and before it posts the other one.
+fn any_order(lab: &Lab) -> Verdict {
+    let bytes = text(lab, 100);
+    all((0..SCHEDULES).map(|number| {
+        let order = if number % 2 == 0 { Side::BOTH } else { [Side::Reader, Side::Writer] };
+        on_a_keyfile_in_forced_order(lab, |keyfile| {
+            let started: Vec<Program> = order.into_iter().map(|side| keyfile.start(side, side.name(), &bytes)).collect::<Result<_, _>>()?;
+            let [writer, reader] = if order[0] == Side::Writer { [started[0], started[1]] } else { [started[1], started[0]] };
+            // Several pieces, of few bytes: each access to the segment is a point at which the other side may go on.
+            keyfile.arm([short(Read, 40).every().on(Kind::Standard).of(writer).if_called()]);
+            keyfile.complete(&[writer, reader])?;
+            keyfile.prints(reader, &bytes)?;
+            without_races(keyfile.session)
+        })
+    }))
+    .map_err(|unpassed| when(unpassed, "the two sides go on in an order that is forced, one at a time"))
 }
 
 /// When ftok, semget, semctl, semop, shmget, shmat, shmctl, read or write fails, the program prints `xfr: call: message (ERRNO)` on standard error and

@@ -1,6 +1,6 @@
 //! The command line of a check executable.
 //!
-//! Theory of operation: `--seed` and `--programs` are understood everywhere. `--lab-run` and `--lab-check` choose a mode of ours, whose command lines are
+//! Theory of operation: `--seed` and `--programs` are understood everywhere, `--timelines` beside `--lab-check`. `--lab-run` and `--lab-check` choose a mode of ours, whose command lines are
 //! written by other programs and are read strictly. Anything else is libtest's and goes on to it untouched, errors included.
 
 use std::ffi::OsString;
@@ -14,8 +14,8 @@ pub(super) enum Mode {
     Libtest(Vec<OsString>),
     /// Run these checks (none named: all), so many at a time.
     Run { names: Vec<String>, jobs: Option<NonZeroUsize> },
-    /// Do this check in this process.
-    One(String),
+    /// Do this check in this process, and write the timelines of its runs to this file, if one is named.
+    One { name: String, timelines: Option<PathBuf> },
 }
 
 /// The command line, taken apart.
@@ -37,7 +37,7 @@ impl Arguments {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
         let mut rest: Vec<OsString> = arguments.next().into_iter().collect();
-        let (mut seed, mut programs, mut one, mut run) = (None, None, None, false);
+        let (mut seed, mut programs, mut one, mut timelines, mut run) = (None, None, None, None, false);
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy();
             let (option, mut value) = match text.split_once('=') {
@@ -50,13 +50,15 @@ impl Arguments {
                 "--seed" => seed = Some(number(&option, &take("N")?)?),
                 "--programs" => programs = Some(PathBuf::from(take("DIR")?)),
                 "--lab-check" => one = Some(take("NAME")?.to_string_lossy().into_owned()),
+                "--timelines" => timelines = Some(PathBuf::from(take("FILE")?)),
                 "--lab-run" => run = true,
                 _ => rest.push(argument),
             }
         }
         let mode = match one {
             Some(_) if run => return Err("--lab-run and --lab-check exclude each other".into()),
-            Some(name) if rest.len() < 2 => Mode::One(name),
+            None if timelines.is_some() => return Err("--timelines goes with --lab-check".into()),
+            Some(name) if rest.len() < 2 => Mode::One { name, timelines },
             Some(_) => return Err(format!("unexpected argument `{}` after --lab-check NAME", rest[1].to_string_lossy())),
             None if run => names_and_jobs(rest)?,
             None => Mode::Libtest(rest),
@@ -121,6 +123,7 @@ mod tests {
             ("checks --lab-run --exact", "`--exact`"),
             ("checks --lab-check a b", "`b`"),
             ("checks --lab-check a --lab-run", "--lab-run"),
+            ("checks --timelines f", "--lab-check"),
         ];
         for (line, named) in cases {
             let error = parse(line).unwrap_err();

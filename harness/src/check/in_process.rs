@@ -4,6 +4,7 @@
 //! to nothing. It prints its record as the last thing; a process that dies on the way has printed none, and whoever started it calls the check broken.
 //! A panic is a fault of the check, so it makes the check broken too, with its message and place.
 
+use std::fs::File;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
@@ -21,10 +22,10 @@ use crate::verdict::Unpassed;
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// Does the check at `index` and prints its record.
-pub(super) fn print(registry: &Registry, index: usize, programs: Programs, seed: u64) -> ExitCode {
+pub(super) fn print(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<File>) -> ExitCode {
     // When the one who waits for this process is killed, nobody would end it. Failing to ask for that only costs time later on.
     let _ = kernel::process::die_with_parent();
-    let record = perform(registry, index, programs, seed);
+    let record = perform(registry, index, programs, seed, timelines);
     let printed = serde_json::to_string(&record).map_err(std::io::Error::from).and_then(|mut line| {
         line.push('\n');
         let mut stdout = std::io::stdout().lock();
@@ -40,7 +41,7 @@ pub(super) fn print(registry: &Registry, index: usize, programs: Programs, seed:
 }
 
 /// Does the check at `index`.
-fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64) -> CheckRecord {
+fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<File>) -> CheckRecord {
     let entry = &registry.entries[index];
     let function = match &entry.function {
         Ok(function) => *function,
@@ -50,7 +51,7 @@ fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64) -> 
     let this_process = std::process::id();
     panic::set_hook(Box::new(remember));
     let caught = panic::catch_unwind(AssertUnwindSafe(|| {
-        let lab = Lab::new(registry.manifest.clone(), programs, seed, &entry.name);
+        let lab = Lab::new(registry.manifest.clone(), programs, seed, &entry.name).with_timelines(timelines);
         let verdict = function(&lab);
         (verdict, lab.tier())
     }));

@@ -14,6 +14,7 @@ mod look;
 pub mod peer;
 mod start;
 mod stream;
+mod timeline;
 mod written;
 
 use std::collections::{BTreeSet, VecDeque};

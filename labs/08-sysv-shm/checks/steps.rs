@@ -59,6 +59,15 @@ pub fn on_a_keyfile(lab: &Lab, drive: impl FnOnce(&mut Keyfile) -> Result<(), Un
     })
 }
 
+/// The same, in which the order of all that happens is drawn from the seed.
+pub fn on_a_keyfile_in_forced_order(lab: &Lab, drive: impl FnOnce(&mut Keyfile) -> Result<(), Unpassed>) -> Verdict {
+    let schedule = lab.schedule_seed();
+    on_a_keyfile(lab, |keyfile| {
+        keyfile.session.schedule_by(schedule);
+        drive(keyfile)
+    })
+}
+
 /// All of these runs pass; the first one that does not is the last one made.
 pub fn all(runs: impl IntoIterator<Item = Verdict>) -> Verdict {
     let last = runs.into_iter().try_fold(None, |_, verdict| verdict.map(Some))?;

@@ -24,6 +24,40 @@ pub fn bind_fails(lab: &Lab) -> Verdict {
     })
 }
 
+/// The kernel does not tell `echod` its port, where it asks for it.
+pub fn port_unknown(lab: &Lab) -> Verdict {
+    lab.session(|session| {
+        let fault = session.arm(fail(Getsockname, libc::ENOBUFS).on(Kind::Tcp).if_called());
+        let server = session.program("echod").arg("0").start()?;
+        session.settle()?;
+        if session.fired(fault).fired == 0 { session.pass() } else { reports(session, server, "echod: getsockname: ") }
+    })
+}
+
+/// What `echoc` reads fails.
+pub fn read_fails(lab: &Lab) -> Verdict {
+    let input = text(lab, 20);
+    lab.session(|session| {
+        session.arm(fail(Read, libc::EIO).on(Kind::Standard));
+        let listener = listen(session, Ipv4Addr::LOCALHOST)?;
+        let client = start_client(session, &listener, Some(&input))?;
+        let _connection = accept(session, &listener)?;
+        reports(session, client, "echoc: read")
+    })
+}
+
+/// The sending direction cannot be ended, where `echoc` does so by shutdown.
+pub fn shutdown_fails(lab: &Lab) -> Verdict {
+    lab.session(|session| {
+        let fault = session.arm(fail(Shutdown, libc::ENOBUFS).on(Kind::Tcp).if_called());
+        let listener = listen(session, Ipv4Addr::LOCALHOST)?;
+        let client = start_client(session, &listener, Some(b"x"))?;
+        let _connection = accept(session, &listener)?;
+        session.settle()?;
+        if session.fired(fault).fired == 0 { session.pass() } else { reports(session, client, "echoc: shutdown") }
+    })
+}
+
 /// What `echoc` prints is not taken.
 pub fn write_fails(lab: &Lab) -> Verdict {
     let message = text(lab, 20);
