@@ -5,6 +5,7 @@
 //! submissions) is compiled once and checked, as a student's would be, several at a time; [`verdicts`] judges each. A lab's problems do not stop the
 //! next lab. [`report`] tells, for each problem, what was expected, what was observed and the next step.
 
+pub mod messages;
 pub mod paper;
 pub mod report;
 pub mod subjects;
@@ -38,6 +39,8 @@ pub struct Request {
     pub repeat: usize,
     /// Whether a check that was skipped is a problem.
     pub no_skips: bool,
+    /// Whether the messages of rejected submissions are recorded rather than compared.
+    pub bless: bool,
 }
 
 /// What came out of all labs.
@@ -124,11 +127,25 @@ fn prove_lab(root: &Path, lab: &LabFolder, compiler: &Compiler, request: &Reques
     let scratch = tempfile::tempdir().map_err(|error| Failure::machine("make a folder in", &std::env::temp_dir(), &error))?;
     compare_lists(&ready, scratch.path(), &mut report);
     let results = parallel::map(&subjects, request.jobs, |subject| examine(&ready, subject, scratch.path(), request));
-    for (subject, result) in subjects.iter().zip(results) {
-        let examined = result?;
-        verdicts::judge(&ready, subject, &examined, request, &mut report);
+    let examined: Vec<Examined> = results.into_iter().collect::<Result<_, _>>()?;
+    for (subject, examined) in subjects.iter().zip(&examined) {
+        verdicts::judge(&ready, subject, examined, request, &mut report);
+    }
+    if request.seed == messages::SEED && !not_observed(&report) {
+        let messages = messages::of(subjects.iter().zip(&examined));
+        if request.bless {
+            let path = messages::file(lab);
+            messages::record(&path, &messages).map_err(|error| Failure::machine("write", &path, &error))?;
+        } else {
+            messages::compare(lab, &messages, &mut report);
+        }
     }
     Ok(report)
+}
+
+/// Whether something of the lab was skipped or broken, so that messages may be missing.
+fn not_observed(report: &LabReport) -> bool {
+    !report.skipped.is_empty() || report.problems.iter().any(|problem| problem.kind == report::Kind::Broken)
 }
 
 fn compare_lists(ready: &ReadyLab<'_>, scratch: &Path, report: &mut LabReport) {

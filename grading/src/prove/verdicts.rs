@@ -105,14 +105,13 @@ fn compare_repetitions(subject: &Subject, all: &[&Vec<CheckRecord>], request: &R
         let mut differing = (2..)
             .zip(rest.iter())
             .filter_map(|(number, records)| Some((number, records.get(check)?)))
-            .filter(|(_, record)| record.verdict != expected.verdict);
+            .filter(|(_, record)| record.verdict != expected.verdict || record.message() != expected.message());
         let Some((number, other)) = differing.next() else { continue };
         let times = 1 + differing.count();
-        let said = if expected.verdict == Word::Pass { other } else { expected };
         report.problem(Problem::promise(
             format!("{}, {}", subject.place, expected.check),
-            format!("the same verdict in each of {} repetitions with seed {}", all.len(), request.seed),
-            format!("{} at first, {} in repetition {number}; {times} differ\n{}", expected.verdict.as_str(), other.verdict.as_str(), told(said)),
+            format!("the same verdict and message in each of {} repetitions with seed {}\n{}", all.len(), request.seed, told(expected)),
+            format!("{} at first, {} in repetition {number}; {times} differ\n{}", expected.verdict.as_str(), other.verdict.as_str(), told(other)),
             "find what the check leaves to luck: time, scheduling, or a resource that runs share",
         ));
     }
