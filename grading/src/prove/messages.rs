@@ -1,0 +1,111 @@
+//! The messages that rejected submissions get, kept beside them and compared: a message that gets worse is seen, and one that gets better is recorded.
+//!
+//! Inputs are drawn from the seed and messages show them, so that the comparison is made under one seed only: [`SEED`].
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::manifest::LabFolder;
+use harness::record::CheckRecord;
+
+use crate::prove::Examined;
+use crate::prove::report::{LabReport, Problem};
+use crate::prove::subjects::{Kind, Subject};
+
+/// The seed under which messages are recorded and compared.
+pub const SEED: u64 = 1;
+
+/// What introduces a submission's message in the file.
+const HEADING: &str = "### ";
+
+/// The file of a lab's messages.
+#[must_use]
+pub fn file(lab: &LabFolder) -> PathBuf {
+    lab.path.join("submissions/messages.txt")
+}
+
+/// The messages of all rejected submissions that have one, by the submission's place.
+#[must_use]
+pub fn of<'all>(examined: impl Iterator<Item = (&'all Subject, &'all Examined)>) -> BTreeMap<String, String> {
+    examined.filter_map(|(subject, examined)| Some((place(subject), message(subject, examined)?))).collect()
+}
+
+fn place(subject: &Subject) -> String {
+    subject.place.trim_start_matches("submissions/rejected/").to_owned()
+}
+
+fn message(subject: &Subject, examined: &Examined) -> Option<String> {
+    let (Kind::Rejected { check }, Examined::Checked(repetitions)) = (&subject.kind, examined) else { return None };
+    let records = repetitions.first()?.as_ref().ok()?;
+    let record = records.iter().find(|record| record.check == *check).filter(|record| record.finding.is_some())?;
+    Some(told(record))
+}
+
+/// A record's message without what every message of the check has.
+fn told(record: &CheckRecord) -> String {
+    let of_the_check = |line: &&str| !line.starts_with("promise:") && !line.starts_with("replay:");
+    record.message().lines().filter(of_the_check).map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Writes the messages to the lab's file.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn record(path: &Path, messages: &BTreeMap<String, String>) -> std::io::Result<()> {
+    let text: Vec<String> = messages.iter().map(|(place, message)| format!("{HEADING}{place}\n\n{message}")).collect();
+    fs::write(path, text.join("\n"))
+}
+
+/// Compares the messages with those of the lab's file; what differs is a problem.
+pub fn compare(lab: &LabFolder, messages: &BTreeMap<String, String>, report: &mut LabReport) {
+    let recorded = read(&fs::read_to_string(file(lab)).unwrap_or_default());
+    let bless = format!("read both; if the new one serves the student better: cargo grade prove {} --bless", lab.name);
+    for (place, message) in messages {
+        match recorded.get(place) {
+            Some(known) if known == message => {}
+            Some(known) => report.problem(Problem::promise(format!("submissions/rejected/{place}"), known.trim_end(), message.trim_end(), &*bless)),
+            None => report.problem(Problem::promise(
+                format!("submissions/rejected/{place}"),
+                "its message is recorded in submissions/messages.txt",
+                message.trim_end(),
+                format!("read it as a student would, and record it: cargo grade prove {} --bless", lab.name),
+            )),
+        }
+    }
+    for place in recorded.keys().filter(|place| !messages.contains_key(*place)) {
+        report.problem(Problem::promise(
+            format!("submissions/rejected/{place}"),
+            "the message that submissions/messages.txt has",
+            "no such submission has a message",
+            &*bless,
+        ));
+    }
+}
+
+fn read(text: &str) -> BTreeMap<String, String> {
+    let sections = text.split_inclusive('\n').fold(Vec::<(String, String)>::new(), |mut sections, line| {
+        if let Some(place) = line.strip_prefix(HEADING) {
+            sections.push((place.trim_end().to_owned(), String::new()));
+        } else if let Some((_, message)) = sections.last_mut() {
+            message.push_str(line);
+        }
+        sections
+    });
+    sections.into_iter().map(|(place, message)| (place, format!("{}\n", message.trim_matches('\n')))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.txt");
+        let messages: BTreeMap<String, String> =
+            [("a/one".to_owned(), "expected: x\n  | y\nnext:     z\n".to_owned()), ("b/two".to_owned(), "expected: v\n".to_owned())].into();
+        record(&path, &messages).unwrap();
+        assert_eq!(read(&fs::read_to_string(&path).unwrap()), messages);
+    }
+}
