@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::prove::messages;
 use crate::prove::report::LabReport;
 use crate::run::{Batch, store};
-use crate::{handout, parallel, prove, run, workspace};
+use crate::{handout, mutants, parallel, prove, run, workspace};
 
 /// Proves the labs, hands them out, and grades what comes back.
 #[derive(Debug, Parser)]
@@ -33,6 +33,17 @@ struct CommandLine {
 enum Command {
     /// Holds labs to what they promise: starter, solution, accepted and rejected submissions
     Prove(ProveArguments),
+    /// Makes single mistakes in the labs' solutions mechanically, and lists those that no check sees
+    Mutants {
+        /// The labs, by folder, package or number [default: all]
+        labs: Vec<String>,
+        /// The seed that inputs are drawn from
+        #[arg(long, default_value = "1")]
+        seed: u64,
+        /// How many are checked at a time [default: two for each processor]
+        #[arg(long, value_parser = at_least_one)]
+        jobs: Option<usize>,
+    },
     /// Writes the student's workspace: starters, harness and docs; no solutions, no submissions
     Handout {
         /// The folder to write; new or empty
@@ -93,6 +104,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 pub fn main() -> ExitCode {
     let done = match CommandLine::parse().command {
         Command::Prove(arguments) => prove_labs(arguments),
+        Command::Mutants { labs, seed, jobs } => judge_mutants(&labs, seed, jobs),
         Command::Handout { dir } => hand_out(&dir),
         Command::Run(arguments) => run_batch(arguments),
     };
@@ -143,6 +155,17 @@ fn print_report(report: &LabReport) {
     let text = report.text();
     let (heading, rest) = text.split_once('\n').unwrap_or((&text, ""));
     anstream::println!("\n{style}{heading}{style:#}\n{}", rest.trim_end());
+}
+
+fn judge_mutants(labs: &[String], seed: u64, jobs: Option<usize>) -> Result<u8, Failure> {
+    let tell = |report: &mutants::LabReport| anstream::println!("\n{}", report.text().trim_end());
+    let reports = mutants::judge(&root()?, labs, seed, jobs.unwrap_or_else(parallel::jobs_that_wait), tell)?;
+    let (all, failed, unexplained) = reports
+        .iter()
+        .map(mutants::LabReport::figures)
+        .fold((0, 0, 0), |sum, (all, failed, unexplained)| (sum.0 + all, sum.1 + failed, sum.2 + unexplained.len()));
+    anstream::println!("{failed} of {all} mistakes fail a check; {unexplained} survive unexplained");
+    Ok(u8::from(unexplained > 0))
 }
 
 fn hand_out(dir: &std::path::Path) -> Result<u8, Failure> {

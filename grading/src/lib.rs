@@ -1,11 +1,11 @@
 //! The instructor's command, `grade`: proves the labs, hands them out, and grades what comes back.
 //!
-//! Grading meets labs as folders and names none of them. All three subcommands rest on the same few pieces:
+//! Grading meets labs as folders and names none of them. All subcommands rest on the same few pieces:
 //!
 //! - [`workspace`] finds the course and its labs; [`starter`] takes the solution out of a source file; [`handout`] writes the student's workspace;
 //! - [`artifacts`] has cargo build what is built once (check executables, the libraries that programs link), [`compile`] builds one program with rustc;
 //! - [`ready`] joins them: a lab that can compile a set of sources and check the result in the lab's own check executable, another process;
-//! - [`prove`] holds a lab to what its author promises, [`run`] grades a folder of submissions.
+//! - [`prove`] holds a lab to what its author promises, [`mutants`] looks for mistakes that its checks do not see, [`run`] grades a folder of submissions.
 //!
 //! Nothing that a student wrote is ever run by this crate: programs are compiled here, and run by the harness in its sandbox.
 #![forbid(unsafe_code)]
@@ -16,6 +16,7 @@ pub mod compile;
 pub mod escape;
 pub mod failure;
 pub mod handout;
+pub mod mutants;
 pub mod parallel;
 pub mod prove;
 pub mod ready;

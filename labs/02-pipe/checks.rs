@@ -52,7 +52,11 @@ fn count_comes_back(lab: &Lab) -> Verdict {
 
 /// A word may be empty, begin with a dash, and hold spaces, tabs and characters of several bytes. It is printed byte for byte.
 fn any_word(lab: &Lab) -> Verdict {
-    each([unusual_words(lab), empty_words(1), empty_words(2)], |words| settled(whole(lab, &words)))
+    each([unusual_words(lab), empty_words(1), empty_words(2)], |words| settled(whole(lab, &words)))?;
+    // Only the first word is where most programs look for options.
+    each([vec!["--help".to_owned()], vec!["--".to_owned(), lab.word()]], |words| {
+        settled(whole(lab, &words)).map_err(|unpassed| when(unpassed, &format!("the command line is `pipe {}`", words.join(" "))))
+    })
 }
 
 /// Words that are together longer than a pipe holds arrive as well: a few long ones, and thousands of short ones. The processes never wait for each other for

@@ -229,8 +229,11 @@ fn stops_at(session: &mut Session, server: &Server, signal: i32) -> Result<(), U
         session.processes_of(server.program).filter(|process| process.exit.is_none()).map(|process| session.name(process.id)).collect();
     if !runs_on.is_empty() {
         let expected = "seqd ends, and no process of its own is left";
-        let next =
-            "see whether the call that waits is started again after the handler, and who looks at a flag that it sets; sigaction(2), SA_RESTART";
+        let next = if session.has_ended(server.program) {
+            "the signal went to seqd's first process alone: whatever that has forked, it ends and waits for itself; kill(2), waitpid(2)"
+        } else {
+            "see whether the call that waits is started again after the handler, and who looks at a flag that it sets; sigaction(2), SA_RESTART"
+        };
         let observed = format!("{} goes on", runs_on.join(" and "));
         return Err(Finding::new("exit", expected, observed, next).with(session.waiting_lines()).into());
     }

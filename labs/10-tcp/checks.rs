@@ -306,7 +306,10 @@ fn port_reused(lab: &Lab) -> Verdict {
         session.receive_all(&mut client)?;
         drop(client);
         session.settle()?;
-        let again = under("at the second start on the same port", Server::start_on(session, &[], server.port))?;
+        let again = under(
+            "when it starts again on the port, on which the server's side of a connection is in TIME_WAIT",
+            Server::start_on(session, &[], server.port),
+        )?;
         again.serve_another(session, &message)?;
         session.pass()
     })

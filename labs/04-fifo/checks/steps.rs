@@ -89,7 +89,8 @@ pub fn still_serves(session: &Session, server: &Server) -> Result<(), Unpassed> 
 pub fn take_in_turn(session: &mut Session, server: &Server, counts: &[u64]) -> Result<(), Unpassed> {
     let mut first = 0;
     for count in counts {
-        take(session, server, *count, first)?;
+        let before = if first == 0 { "as the first".into() } else { format!("after blocks of {first} numbers in all") };
+        take(session, server, *count, first).map_err(|unpassed| when(unpassed, &format!("`seqc DIR {count}` comes {before}")))?;
         first += count;
     }
     Ok(())
