@@ -1,6 +1,6 @@
 //! What watching costs, beside tools that everybody knows: ratios on the same work, measured in turn in one run.
 //!
-//! `cargo bench -p harness --bench beside_others [-- trace|sandbox|hang]`. A tool that is not installed is named and left out.
+//! `cargo bench -p harness --bench beside_others [-- trace|sandbox|hang|schedules]`. A tool that is not installed is named and left out.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +16,8 @@ const ROUNDS: usize = 9;
 
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let benches: [(&str, fn()); 3] = [("trace", trace_overhead), ("sandbox", sandbox_start), ("hang", hang_to_verdict)];
+    let benches: [(&str, fn()); 4] =
+        [("trace", trace_overhead), ("sandbox", sandbox_start), ("hang", hang_to_verdict), ("schedules", forced_schedules)];
     benches.iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|word| word == name)).for_each(|(_, bench)| bench());
 }
 
@@ -134,4 +135,40 @@ fn hang_to_verdict() {
     ]);
     let extra = medians[1].saturating_sub(medians[0]);
     println!("  a hang costs {:.1} ms more than an end (goal: under 100 ms)", extra.as_secs_f64() * 1e3);
+}
+
+/// Two children that count in shared memory, under one schedule after the other, beside the same program without one.
+fn forced_schedules() {
+    println!("one forced schedule: two children that count in shared memory (tests/programs/counter.c)");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("schedules");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/counter.c");
+    let compiled = Command::new("cc").args(["-std=gnu11", "-O1", "-pthread", "-o"]).arg(folder.join("counter")).arg(source).status();
+    assert!(compiled.is_ok_and(|status| status.success()), "counter.c compiles");
+    let manifest =
+        "title = \"b\"\nsummary = \"b\"\nlevel = 1\ncalls = []\ncheck = []\n[[program]]\nname = \"counter\"\nsource = \"s\"\nusage = \"u\"\n";
+    let manifest = Manifest::parse(manifest, Path::new("bench")).expect("a manifest");
+    let lab = std::rc::Rc::new(Lab::new(manifest, Programs::new(Some(folder), "bench"), 1, "bench"));
+    let run = |arguments: [&'static str; 3], scheduled: bool| {
+        let lab = std::rc::Rc::clone(&lab);
+        let work = move || {
+            let ended = lab.session(|session| {
+                if scheduled {
+                    session.schedule_by(lab.schedule_seed());
+                }
+                let program = session.program("counter").args(arguments).start()?;
+                session.exit(program)?;
+                session.all_end()?;
+                session.pass()
+            });
+            assert!(ended.is_ok(), "{ended:?}");
+        };
+        Box::new(work) as Box<dyn FnMut()>
+    };
+    in_turn(&mut [
+        ("counter none 2 1, no schedule", run(["none", "2", "1"], false)),
+        ("counter none 2 1, a schedule", run(["none", "2", "1"], true)),
+        ("counter none 2 10, a schedule", run(["none", "2", "10"], true)),
+        ("counter semop 2 10, a schedule", run(["semop", "2", "10"], true)),
+    ]);
 }

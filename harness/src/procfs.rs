@@ -117,13 +117,14 @@ impl Proc {
         let Some(number) = fields.next().and_then(|field| field.parse::<i64>().ok()).and_then(|number| u64::try_from(number).ok()) else {
             return Activity::Running;
         };
-        let vfork = matches!(crate::call::Call::from_number(number), crate::call::Call::Fork);
-        if state != 'S' && !(state == 'D' && vfork) {
-            return Activity::Running;
-        }
         let mut arguments = [0; 6];
         for (argument, field) in arguments.iter_mut().zip(fields) {
             *argument = u64::from_str_radix(field.trim_start_matches("0x"), 16).unwrap_or(0);
+        }
+        let makes_process = matches!(crate::call::Call::from_number(number), crate::call::Call::Fork);
+        let sleeps = if makes_process { matches!(state, 'S' | 'D') && waits_for_exec(task, number, arguments[0]) } else { state == 'S' };
+        if !sleeps {
+            return Activity::Running;
         }
         Activity::Asleep { number, arguments }
     }
@@ -259,4 +260,19 @@ impl Proc {
         };
         Ok(Descriptor { number, identity, kind, access, link: self.link(process, number)?, close_on_exec: flags & libc::O_CLOEXEC != 0 })
     }
+}
+/// Whether a call that makes a process waits until that executes or ends: vfork(2), and clone(2) with CLONE_VFORK. Any other that is in state D waits for
+/// the machine, and goes on by itself.
+fn waits_for_exec(task: Pid, number: u64, first: u64) -> bool {
+    let flags = match &*crate::call::name_of(number) {
+        "vfork" => return true,
+        "clone" => first,
+        // `struct clone_args` begins with the flags.
+        "clone3" => {
+            let mut flags = [0; 8];
+            crate::kernel::ptrace::read_memory(task, first, &mut flags).map_or(0, |_| u64::from_ne_bytes(flags))
+        }
+        _ => 0,
+    };
+    flags & libc::CLONE_VFORK as u64 != 0
 }
