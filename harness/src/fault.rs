@@ -1,7 +1,8 @@
 //! Faults: what a check makes happen at a call, and to which call.
 //!
 //! A fault is armed by the meaning of a call and the kind of object that it is for, never by a bare count from the program's start: the loader and the
-//! Rust runtime make calls of their own. The tracer carries it out; [`Fired`] tells how often it did.
+//! Rust runtime make calls of their own. One for fork meets the calls that make a process, and none that makes a thread. The tracer carries it out;
+//! [`Fired`] tells how often it did.
 
 use crate::call::Call;
 use crate::session::Program;
@@ -223,7 +224,8 @@ pub fn fail_after(calls: impl AsCalls, errno: i32) -> Fault {
     Fault::new(Action::FailAfter(errno), calls.as_calls())
 }
 
-/// These transfers move at most so many bytes a call, as the kernel may do on pipes, FIFOs, sockets and terminals.
+/// These transfers move at most so many bytes a call, as the kernel may do on pipes, FIFOs, stream sockets and terminals; those of vectors (writev, sendmsg …)
+/// too, wherever in their buffers that is. What only peeks is left alone.
 #[must_use]
 pub fn short(calls: impl AsCalls, bytes: u64) -> Fault {
     Fault::new(Action::Shorten(bytes), calls.as_calls())
@@ -328,6 +330,7 @@ pub fn errno_name(errno: i32) -> String {
         (libc::EDEADLK, "EDEADLK"),
         (libc::ENAMETOOLONG, "ENAMETOOLONG"),
         (libc::ENOSYS, "ENOSYS"),
+        (libc::ELOOP, "ELOOP"),
         (libc::ENOMSG, "ENOMSG"),
         (libc::EIDRM, "EIDRM"),
         (libc::ENOTSOCK, "ENOTSOCK"),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Programs, last_panic};
 use crate::kernel::{descriptor, process};
-use crate::manifest::{Limits, Manifest};
+use crate::manifest::Manifest;
 use crate::random::Random;
 use crate::run::Run;
 use crate::sandbox::{self, NotEntered, Tier};
@@ -113,7 +113,8 @@ impl Lab {
     /// A run that the check drives itself, step by step, in a process and a sandbox of its own.
     ///
     /// # Errors
-    /// What `drive` returns; broken, if the supervisor dies, panics or gives no verdict.
+    /// What `drive` returns; broken, if the supervisor dies, panics or gives no verdict; skipped, if the lab's programs need capabilities and the system
+    /// gives no namespaces.
     pub fn session(&self, drive: impl FnOnce(&mut Session) -> Verdict) -> Verdict {
         let programs: Vec<_> = self
             .manifest
@@ -126,10 +127,13 @@ impl Lab {
             let refused = self.refused.borrow().clone();
             let tier = if refused.is_some() { Tier::Confined } else { Tier::Namespaces };
             self.tier.replace(tier.to_string());
+            if let Some(refused) = refused.as_ref().filter(|_| !self.manifest.capabilities.is_empty()) {
+                return Err(Unpassed::Skipped(format!("its programs need capabilities, in namespaces of their own; {refused}")));
+            }
             let (answer, write) = descriptor::pipe()?;
             let Some(supervisor) = process::fork()? else {
-                let text =
-                    serde_json::to_vec(&supervise(&programs, self.manifest.limits, refused, self.timelines.as_ref(), drive)).unwrap_or_default();
+                let report = supervise(&programs, &self.manifest, refused, self.timelines.as_ref(), drive);
+                let text = serde_json::to_vec(&report).unwrap_or_default();
                 let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_REPORT { &text } else { &[] });
                 process::exit_now(0);
             };
@@ -166,12 +170,12 @@ enum Report {
 /// The supervisor's whole life: into the sandbox, the check, and everything taken down again.
 fn supervise(
     programs: &[(String, PathBuf)],
-    limits: Limits,
+    manifest: &Manifest,
     refused: Option<String>,
     timelines: Option<&File>,
     drive: impl FnOnce(&mut Session) -> Verdict,
 ) -> Report {
-    let mut session = match Session::enter(programs, limits, refused) {
+    let mut session = match Session::enter(programs, manifest, refused) {
         Ok(session) => session,
         Err(NotEntered::Refused(refused)) => return Report::Refused(refused.to_string()),
         Err(NotEntered::Failed(error)) => return Report::Verdict(Err(error.into())),

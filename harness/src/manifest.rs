@@ -34,6 +34,33 @@ pub struct Manifest {
     /// What a run may use; absent keys have the harness's defaults.
     #[serde(default)]
     pub limits: Limits,
+    /// What the programs may do beyond an ordinary user, in the run's own namespaces.
+    #[serde(default)]
+    pub capabilities: Vec<Capability>,
+}
+
+/// A capability that a lab's programs keep in the sandbox. It holds for the run's own namespaces only; capabilities(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Ports below 1024.
+    NetBindService,
+    /// Interfaces, addresses and routes.
+    NetAdmin,
+    /// Packet sockets and raw sockets.
+    NetRaw,
+}
+
+impl Capability {
+    /// The kernel's number for it.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::NetBindService => 10,
+            Self::NetAdmin => 12,
+            Self::NetRaw => 13,
+        }
+    }
 }
 
 /// One program of a lab.

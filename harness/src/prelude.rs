@@ -10,9 +10,13 @@ pub use crate::procfs::Access;
 pub use crate::run::{
     Run, bytes_moved, closes_unused_ends, complains, difference, excerpt, exits, leaves_nothing, prints, reaps_its_children, when, without_races,
 };
+pub use crate::session::datagram::{Datagram, Mailbox};
+pub use crate::session::local::{Attached, LocalConnection, LocalListener};
+pub use crate::session::message::MessageQueue;
 pub use crate::session::peer::{Connection, End, Listener, Queue};
+pub use crate::session::wire::Wire;
 pub use crate::session::{Armed, Program, Session, Sleeping};
-pub use crate::trace::event::{Detail, Event, Exit, Process, ProcessId, SemaphoreOperation, signal_name};
+pub use crate::trace::event::{Control, Detail, Event, Exit, Process, ProcessId, SemaphoreOperation, signal_name};
 pub use crate::trace::object::Kind;
 pub use crate::verdict::{Passed, Unpassed, Verdict};
 pub use libc;

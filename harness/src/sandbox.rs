@@ -3,7 +3,8 @@
 //! Theory of operation: [`Sandbox::enter`] turns the calling process, a fresh fork with one thread, into the supervisor of one run. As root it first becomes
 //! an unprivileged user; then one unshare(2) gives it user, mount, IPC, UTS, network and PID namespaces, in which it is user 1000 and has all
 //! capabilities. It builds a root from read-only binds of the system's folders and fresh tmpfs, forks the reaper (PID 1, since a program that is PID 1
-//! does not die of SIGPIPE and reaps strangers), and pivots. Programs that it executes keep user 1000 and lose all capabilities. Everything ends with the
+//! does not die of SIGPIPE and reaps strangers), and pivots. Programs that it executes keep user 1000 and lose all capabilities but those that
+//! `lab.toml` names, which hold for these namespaces only. Everything ends with the
 //! supervisor: PID 1 dies with it, and with PID 1 all processes, mounts and IPC objects.
 //!
 //! Where the system refuses any step, the error names the step and the mend, and the run falls back to [`Tier::Confined`], which is stamped on the result.

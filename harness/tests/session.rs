@@ -9,6 +9,7 @@ mod support {
     pub mod subject;
 }
 
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -26,17 +27,23 @@ fn main() -> ExitCode {
         an_empty_system_v_queue_is_a_deadlock,
         a_record_lock_that_the_parent_keeps_is_a_deadlock,
         who_waits_with_a_limit_is_not_deadlocked,
+        datagrams_come_as_they_were_sent_and_who_waits_for_one_is_deadlocked,
         asking_again_and_again_is_busy_waiting,
         computing_without_end_is_busy_waiting,
         a_flood_of_output_is_capped,
         an_injected_error_changes_no_register_and_nothing_else,
         short_transfers_change_no_register_and_lose_nothing,
+        vectors_are_cut_short_anywhere_and_put_back,
         a_process_is_killed_at_the_call,
         a_held_process_stays_held_until_it_is_released,
         a_delayed_process_comes_last,
         faults_keep_to_their_kind_of_object,
+        a_fault_for_fork_meets_no_thread,
         a_fault_that_never_fires_is_a_failure,
+        calls_without_a_name_are_traced_where_a_session_asks_for_it,
         a_child_that_nobody_waits_for_is_a_zombie,
+        what_exec_leaves_open_is_known,
+        a_stream_that_is_closed_at_the_start_is_not_there,
         every_kind_of_leftover_is_found_and_taken_away,
         more_calls_than_the_limit_give_no_verdict,
         a_fork_bomb_stays_inside,
@@ -104,7 +111,7 @@ fn an_empty_posix_queue_is_a_deadlock() {
 }
 
 fn an_empty_system_v_queue_is_a_deadlock() {
-    assert_deadlocked("message_queue", &["waits in msgrcv"]);
+    assert_deadlocked("message_queue", &["waits in msgrcv for a message (the queue is empty)"]);
 }
 
 fn a_record_lock_that_the_parent_keeps_is_a_deadlock() {
@@ -117,6 +124,32 @@ fn who_waits_with_a_limit_is_not_deadlocked() {
         let verdict = wait_in(&subject, way);
         assert!(verdict.is_ok(), "{way}: {verdict:?}");
     }
+}
+
+fn datagrams_come_as_they_were_sent_and_who_waits_for_one_is_deadlocked() {
+    let subject = Subject::new("datagrams");
+    let verdict = subject.session(|session, name| {
+        let program = session.program(name).start()?;
+        let server = SocketAddrV4::new(Ipv4Addr::LOCALHOST, session.line(program)?.parse().unwrap_or(0));
+        let one = session.mailbox()?;
+        let other = session.mailbox_at(Ipv4Addr::new(127, 0, 0, 9), one.address.port())?;
+        let long = vec![7; 60_000];
+        for (mailbox, bytes) in [(&one, &b"first"[..]), (&other, b"second"), (&one, b""), (&one, &long)] {
+            mailbox.send(server, bytes)?;
+        }
+        assert_eq!(session.datagram(&other)?, Datagram { from: server, bytes: b"second".to_vec() });
+        session.settle()?;
+        let came: Vec<Vec<u8>> = session.datagrams(&one)?.into_iter().map(|datagram| datagram.bytes).collect();
+        assert_eq!(came, [b"first".to_vec(), vec![], long]);
+        let Err(Unpassed::Fail(finding)) = session.datagram(&one) else { panic!("nothing was sent") };
+        assert_eq!(finding.kind, "deadlock", "{finding:?}");
+        assert!(finding.evidence.join("\n").contains("waits in recv on descriptor 3, UDP socket A"), "{finding:?}");
+        one.send(server, b"stop")?;
+        assert_eq!(session.exit(program)?, Exit::Status(0));
+        session.pass()
+    });
+    assert_passes(verdict);
+    subject.assert_nothing_is_left();
 }
 
 fn asking_again_and_again_is_busy_waiting() {
@@ -188,6 +221,41 @@ fn short_transfers_change_no_register_and_lose_nothing() {
     assert_eq!(lines.last().map(String::as_str), Some("got 0123456789"));
 }
 
+fn vectors_are_cut_short_anywhere_and_put_back() {
+    const WHOLE: &str = "HEAD0123456789";
+    let subject = Subject::new("vectors");
+    let run = |faults: Vec<Fault>, expected: &[String]| {
+        let verdict = subject.session(|session, name| {
+            for fault in &faults {
+                session.arm(fault.clone());
+            }
+            let program = session.program(name).start()?;
+            session.all_end()?;
+            let output = String::from_utf8_lossy(session.stdout(program)).into_owned();
+            assert_eq!(output.lines().collect::<Vec<_>>(), expected, "{faults:?}");
+            // The trace has the bytes that were moved, in the order of the buffers.
+            let events = session.events_of(program).filter(|event| event.injected && session.kind_of(event) == Some(Kind::Unix));
+            assert!(events.filter(|event| event.call != Recv).all(|event| WHOLE.as_bytes().starts_with(event.data()) && !event.data().is_empty()));
+            session.pass()
+        });
+        assert_passes(verdict);
+    };
+    // Inside the first buffer, at its end, inside the last one, and not at all.
+    for length in [3, 4, 7, 14] {
+        let cut = &WHOLE[..length];
+        let (head, body) = cut.split_at(length.min(4));
+        let lines = |sent: &str, filled: &str| {
+            let of = |call: &str, text: &str| format!("{call} {} {text} intact", text.trim_end_matches('.').len());
+            vec![of("writev", sent), of("sendmsg", sent), of("readv", filled), of("recvmsg", filled), of("peek", WHOLE)]
+        };
+        let sends = [Write, Send].map(|call| short(call, length as u64).on(Kind::Unix).if_called());
+        run(sends.into(), &lines(cut, WHOLE));
+        let receives = short([Read, Recv], length as u64).on(Kind::Unix).every();
+        run(vec![receives], &lines(WHOLE, &format!("{head:.<4}{body:.<10}")));
+    }
+    subject.assert_nothing_is_left();
+}
+
 fn a_process_is_killed_at_the_call() {
     let (verdict, lines) = transfer(vec![kill_at(Write).on(Kind::Pipe)]);
     assert_passes(verdict);
@@ -233,10 +301,40 @@ fn faults_keep_to_their_kind_of_object() {
     assert!(lines.iter().all(|line| !line.contains('-')), "{lines:?}");
 }
 
+fn a_fault_for_fork_meets_no_thread() {
+    let subject = Subject::new("threads");
+    let fault = fail(Fork, libc::EAGAIN).every().if_called();
+    assert_passes(subject.lab().run(&subject.name).inject(fault).prints("joined\n").exits(0).verdict());
+}
+
 fn a_fault_that_never_fires_is_a_failure() {
     let (verdict, _) = transfer(vec![fail(Write, libc::EIO).on(Kind::Fifo)]);
     let finding = finding(verdict);
     assert_eq!((finding.kind.as_str(), finding.observed.as_str()), ("call", "it never does"));
+}
+
+fn calls_without_a_name_are_traced_where_a_session_asks_for_it() {
+    let subject = Subject::new("timed_semaphore");
+    let (mmap, futex) = (Call::Other(libc::SYS_mmap as u32), Call::Other(libc::SYS_futex as u32));
+    let run = |asked: &[Call], fault: Option<Fault>, output: &str, futexes: usize| {
+        assert_passes(subject.session(|session, name| {
+            session.trace_too(asked);
+            fault.into_iter().for_each(|fault| {
+                let _ = session.arm(fault);
+            });
+            let program = session.program(name).start()?;
+            session.exit(program)?;
+            prints(session, program, output.as_bytes())?;
+            let details: Vec<_> = session.events_of(program).filter(|event| event.call == futex).map(|event| event.detail.clone()).collect();
+            assert_eq!(details, vec![Detail::Time(12345.5); futexes]);
+            session.pass()
+        }));
+    };
+    run(&[], None, "timed out\n", 0);
+    run(&[futex], None, "timed out\n", 1);
+    run(&[futex], Some(fail(futex, libc::EINTR)), "interrupted\n", 1);
+    run(&[mmap, futex], Some(fail(mmap, libc::ENOMEM).where_bits(3, libc::MAP_TYPE as u64, libc::MAP_SHARED as u64)), "no memory\n", 0);
+    subject.assert_nothing_is_left();
 }
 
 fn a_child_that_nobody_waits_for_is_a_zombie() {
@@ -247,6 +345,50 @@ fn a_child_that_nobody_waits_for_is_a_zombie() {
     assert!(finding.observed.contains("the parent ended without having waited for the child"), "{finding:?}");
     assert_passes(run("reaped"));
     assert_passes(run("ignored"));
+    subject.assert_nothing_is_left();
+}
+
+/// The numbers of the descriptors with which a process executed a program.
+fn numbers_at_exec(process: &Process) -> Option<Vec<i32>> {
+    Some(process.descriptors_at_exec.as_ref()?.iter().map(|(descriptor, _)| descriptor.number).collect())
+}
+
+fn what_exec_leaves_open_is_known() {
+    let subject = Subject::new("families");
+    let verdict = subject.session(|session, name| {
+        session.program(name).arg("executes").start()?;
+        session.all_end()?;
+        let [parent, child] = session.processes() else { panic!("{:?}", session.processes()) };
+        assert_eq!(numbers_at_exec(parent), Some(vec![0, 1, 2]));
+        assert_eq!(numbers_at_exec(child), Some(vec![0, 1, 2, 3, 4]), "5 and 6 are close-on-exec");
+        let known = child.descriptors_at_exec.iter().flatten().all(|(_, object)| object.is_some());
+        assert!(known, "{:?}", child.descriptors_at_exec);
+        session.pass()
+    });
+    assert_passes(verdict);
+    let verdict = subject.session(|session, name| {
+        session.program(name).arg("reaped").start()?;
+        session.all_end()?;
+        let child = session.processes().last().expect("a child");
+        assert_eq!(numbers_at_exec(child), None, "it executes nothing");
+        session.pass()
+    });
+    assert_passes(verdict);
+    subject.assert_nothing_is_left();
+}
+
+fn a_stream_that_is_closed_at_the_start_is_not_there() {
+    let subject = Subject::new("families");
+    for (closed, left) in [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])] {
+        let verdict = subject.session(|session, name| {
+            let program = session.program(name).arg("reaped").closed(closed).start()?;
+            assert_eq!(session.exit(program)?, Exit::Status(0));
+            session.all_end()?;
+            assert_eq!(numbers_at_exec(&session.processes()[0]), Some(left.to_vec()));
+            session.pass()
+        });
+        assert_passes(verdict);
+    }
     subject.assert_nothing_is_left();
 }
 

@@ -7,7 +7,10 @@
 pub mod arch;
 pub mod descriptor;
 pub mod ipc;
+pub mod local;
+pub mod message;
 pub mod namespace;
+pub mod packet;
 pub mod process;
 pub mod ptrace;
 pub mod seccomp;

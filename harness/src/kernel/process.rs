@@ -37,12 +37,14 @@ pub struct Launch {
     pub environment: Vec<CString>,
     /// The working directory.
     pub directory: CString,
-    /// Descriptors 0, 1 and 2.
-    pub stdio: [OwnedFd; 3],
+    /// Descriptors 0, 1 and 2; those that are none are closed.
+    pub stdio: [Option<OwnedFd>; 3],
     /// Resource limits (soft and hard alike); setrlimit(2).
     pub limits: Vec<(libc::__rlimit_resource_t, u64)>,
     /// The seccomp filter.
     pub filter: Vec<Instruction>,
+    /// The capabilities that the program keeps, by their numbers; those of the caller's that it does not name are lost at exec, where the user is not root.
+    pub capabilities: Vec<u32>,
     /// Whether the program is put into a session of its own.
     pub own_session: bool,
     /// Whether every signal gets its default disposition and none is blocked; else the program inherits them as from a shell.
@@ -98,6 +100,11 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
         unsafe { libc::setsid() };
     }
     for (target, descriptor) in launch.stdio.iter().enumerate() {
+        let Some(descriptor) = descriptor else {
+            // SAFETY: 0 to 2 are not used otherwise from here on; one that is closed already stays so.
+            unsafe { libc::close(target as i32) };
+            continue;
+        };
         // SAFETY: both are numbers of open descriptors of this process; 0 to 2 are not used otherwise from here on.
         if unsafe { libc::dup2(descriptor.as_raw_fd(), target as i32) } == -1 {
             return;
@@ -126,6 +133,9 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
             return;
         }
     }
+    if !launch.capabilities.is_empty() && !keep_over_exec(&launch.capabilities) {
+        return;
+    }
     // SAFETY: PR_SET_NO_NEW_PRIVS takes integers.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == -1 {
         return;
@@ -137,6 +147,29 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
     }
     // SAFETY: path and both vectors are NUL-terminated, as are the strings that they point to.
     unsafe { libc::execve(launch.path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+}
+
+/// Makes these capabilities inheritable and ambient, so that they survive exec; capabilities(7). False if the kernel refuses.
+fn keep_over_exec(capabilities: &[u32]) -> bool {
+    /// `_LINUX_CAPABILITY_VERSION_3`: two structures of three words (effective, permitted, inheritable), for capabilities 0 to 31 and from 32 on.
+    const VERSION: u32 = 0x2008_0522;
+    let mut header = [VERSION, 0];
+    let mut sets = [0u32; 6];
+    // SAFETY: header and data are as long as this version says.
+    if unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) } == -1 {
+        return false;
+    }
+    for capability in capabilities {
+        sets[(*capability / 32 % 2) as usize * 3 + 2] |= 1 << (capability % 32);
+    }
+    // SAFETY: as above; the kernel only reads them.
+    if unsafe { libc::syscall(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr()) } == -1 {
+        return false;
+    }
+    capabilities.iter().all(|capability| {
+        // SAFETY: PR_CAP_AMBIENT takes integers.
+        unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, libc::c_ulong::from(*capability), 0, 0) != -1 }
+    })
 }
 
 /// Gives every signal its default disposition and unblocks all: the Rust runtime ignores SIGPIPE, and exec would pass that on.

@@ -1,15 +1,24 @@
-//! The harness's own sockets, as a peer of the program under check: non-blocking TCP on loopback.
+//! The harness's own sockets, as a peer of the program under check: non-blocking TCP and UDP on loopback.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 
 /// A TCP socket; socket(2).
 pub fn tcp() -> io::Result<OwnedFd> {
+    of_type(libc::SOCK_STREAM)
+}
+
+/// A UDP socket; socket(2).
+pub fn udp() -> io::Result<OwnedFd> {
+    of_type(libc::SOCK_DGRAM)
+}
+
+fn of_type(socket_type: i32) -> io::Result<OwnedFd> {
     // SAFETY: no precondition.
-    let descriptor = checked(unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })?;
+    let descriptor = checked(unsafe { libc::socket(libc::AF_INET, socket_type | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })?;
     // SAFETY: the call made this descriptor just now, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
@@ -105,4 +114,32 @@ pub fn reset_on_close(socket: BorrowedFd<'_>) -> io::Result<()> {
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: pointer and length are the slice's.
     checked(unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) }).map(isize::cast_unsigned)
+}
+
+/// sendto(2) of one datagram.
+pub fn send_to(socket: BorrowedFd<'_>, bytes: &[u8], to: SocketAddrV4) -> io::Result<()> {
+    let address = address(*to.ip(), to.port());
+    // SAFETY: pointer and length are the slice's, and the other length is that of the address structure.
+    checked(unsafe { libc::sendto(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0, (&raw const address).cast(), ADDRESS_LENGTH) }).map(drop)
+}
+
+/// recvfrom(2): the next datagram and where it came from; `None` while there is none.
+pub fn receive_from(socket: BorrowedFd<'_>) -> io::Result<Option<(SocketAddrV4, Vec<u8>)>> {
+    // No datagram of IPv4 is longer.
+    let mut buffer = vec![0u8; 1 << 16];
+    let mut sender = address(Ipv4Addr::UNSPECIFIED, 0);
+    let mut sender_length = ADDRESS_LENGTH;
+    // SAFETY: pointer and length are the vector's, and the structure has as many bytes as `sender_length` says.
+    let received = checked(unsafe {
+        libc::recvfrom(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0, (&raw mut sender).cast(), &raw mut sender_length)
+    });
+    match received {
+        Ok(length) => {
+            buffer.truncate(length.cast_unsigned());
+            let host = Ipv4Addr::from(u32::from_be(sender.sin_addr.s_addr));
+            Ok(Some((SocketAddrV4::new(host, u16::from_be(sender.sin_port)), buffer)))
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
 }

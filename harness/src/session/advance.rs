@@ -298,6 +298,10 @@ fn next_step_for(waiting: &[Waiting]) -> String {
         "the reader does not read: a pipe or socket holds only so much; let both sides go on at the same time; pipe(7)"
     } else if has(Call::Semop) {
         "someone must raise that semaphore: see which process should, and whether it did so before it ended or waited; semop(2)"
+    } else if has(Call::Msgsnd) {
+        "a System V queue holds only so many bytes (16384 by default), and who sends into a full one sleeps: see who has to receive from it; msgop(2)"
+    } else if has(Call::Msgrcv) {
+        "see who has to send, into which queue, and of which type; msgop(2)"
     } else if has(Call::Accept) || has(Call::Recv) || has(Call::Connect) {
         "see which side has to send, close or shut down next; tcp(7)"
     } else if has(Call::MqReceive) || has(Call::MqSend) {

@@ -39,6 +39,16 @@ impl Session {
         Ok(known.into_iter().map(describe).filter(|(_, kind, _)| *kind != Kind::Standard).collect())
     }
 
+    /// Those descriptors of a process that exec would not close, standard streams left out.
+    ///
+    /// # Errors
+    /// Broken, if `/proc` cannot be read.
+    pub fn left_open_at_exec(&mut self, process: ProcessId) -> Result<Vec<(i32, Kind, String)>, Unpassed> {
+        let held = self.tracer.proc.descriptors(self.tracer.process(process).pid)?;
+        let closed: BTreeSet<i32> = held.into_iter().filter(|held| held.close_on_exec).map(|held| held.number).collect();
+        Ok(self.descriptors_of(process)?.into_iter().filter(|(number, ..)| !closed.contains(number)).collect())
+    }
+
     /// The program's processes that have ended and that nobody has waited for.
     #[must_use]
     pub fn zombies(&self, program: Program) -> Vec<ProcessId> {

@@ -9,12 +9,16 @@
 
 mod advance;
 mod asleep;
+pub mod datagram;
 mod evidence;
+pub mod local;
 mod look;
+pub mod message;
 pub mod peer;
 mod start;
 mod stream;
 mod timeline;
+pub mod wire;
 mod written;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -22,12 +26,13 @@ use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 
-use crate::fault::{Fault, Fired};
+use crate::call::Call;
+use crate::fault::{AsCalls, Fault, Fired};
 use crate::finding::Finding;
 use crate::ipc::{self, Leftover};
 use crate::kernel::process::{self, Change, Waited};
 use crate::kernel::{self, ptrace};
-use crate::manifest::Limits;
+use crate::manifest::{Capability, Limits, Manifest};
 use crate::sandbox::{NotEntered, Sandbox, Tier};
 use crate::trace::event::{Exit, ProcessId};
 use crate::trace::waiting::Waiting;
@@ -84,6 +89,7 @@ pub struct Session {
     sandbox: Sandbox,
     names: Vec<String>,
     limits: Limits,
+    capabilities: Vec<Capability>,
     running: Vec<Running>,
     before: BTreeSet<Leftover>,
     seen_activity: u64,
@@ -102,6 +108,10 @@ pub struct Session {
     progress: (u64, u64),
     /// POSIX queues that the check made or opened.
     queues: BTreeSet<CString>,
+    /// System V message queues that the check made, by their ids.
+    message_queues: BTreeSet<i32>,
+    /// Numbers of calls that programs stop at besides those that have a name.
+    traced_too: Vec<u32>,
 }
 
 /// Why a run cannot go on.
@@ -126,10 +136,11 @@ enum Step {
 
 impl Session {
     /// Enters the sandbox: the calling process, a fork of the check's, becomes the supervisor.
-    pub(crate) fn enter(programs: &[(String, PathBuf)], limits: Limits, refused: Option<String>) -> Result<Self, NotEntered> {
+    pub(crate) fn enter(programs: &[(String, PathBuf)], manifest: &Manifest, refused: Option<String>) -> Result<Self, NotEntered> {
         let paths: Vec<PathBuf> = programs.iter().map(|(_, path)| path.clone()).collect();
         let (sandbox, proc) = Sandbox::enter(&paths, refused)?;
         let before = ipc::present(&proc, &sandbox.directory);
+        let limits = manifest.limits;
         let options = Options { decode: true, keep_events: true, most_events: limits.calls, most_processes: 512 };
         process::tick_every(TICK)?;
         Ok(Self {
@@ -137,6 +148,7 @@ impl Session {
             names: programs.iter().map(|(name, _)| name.clone()).collect(),
             sandbox,
             limits,
+            capabilities: manifest.capabilities.clone(),
             running: Vec::new(),
             before,
             seen_activity: 0,
@@ -149,6 +161,8 @@ impl Session {
             next_look: process::ticks() + CPU_LOOK,
             progress: (0, 0),
             queues: BTreeSet::new(),
+            message_queues: BTreeSet::new(),
+            traced_too: Vec::new(),
         })
     }
 
@@ -161,6 +175,10 @@ impl Session {
         for queue in &self.queues {
             // Outside an IPC namespace of its own it would outlive the run; it may be gone already.
             let _ = kernel::ipc::queue_unlink(queue);
+        }
+        for queue in &self.message_queues {
+            // As above.
+            let _ = kernel::message::remove(*queue);
         }
         if let Some(reaper) = self.sandbox.reaper {
             process::kill(reaper, libc::SIGKILL)?;
@@ -240,6 +258,13 @@ impl Session {
     /// A program of the lab that is to be started.
     pub fn program(&mut self, name: &str) -> Start<'_> {
         Start::new(self, name)
+    }
+
+    /// Programs started from now on stop at these calls too, which have no name of their own and run at full speed otherwise: `Call::Other` of mmap(2) or
+    /// futex(2). Then they are events, and faults can be carried out at them.
+    pub fn trace_too(&mut self, calls: impl AsCalls) {
+        let numbers = calls.as_calls().iter().filter_map(|call| if let Call::Other(number) = call { Some(*number) } else { None });
+        self.traced_too.extend(numbers);
     }
 
     /// Arms a fault for the calls from now on.

@@ -34,6 +34,16 @@ pub struct Listener {
     pub port: u16,
 }
 
+impl Listener {
+    /// Sets an integer option, which the connections take over; setsockopt(2).
+    ///
+    /// # Errors
+    /// Broken, if setsockopt(2) fails.
+    pub fn set_option(&self, level: i32, option: i32, value: i32) -> Result<(), Unpassed> {
+        Ok(socket::set_option(self.socket.as_fd(), level, option, value).map_err(|error| named("setsockopt", &error))?)
+    }
+}
+
 impl Connection {
     fn new(socket: OwnedFd) -> Self {
         Self { socket, received: Vec::new(), ended: None }

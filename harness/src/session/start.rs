@@ -24,11 +24,12 @@ pub struct Start<'session> {
     called: Option<String>,
     arguments: Vec<Vec<u8>>,
     input: Option<Vec<u8>>,
+    closed: [bool; 3],
 }
 
 impl<'session> Start<'session> {
     pub(super) fn new(session: &'session mut Session, name: &str) -> Self {
-        Self { session, name: name.to_owned(), called: None, arguments: Vec::new(), input: Some(Vec::new()) }
+        Self { session, name: name.to_owned(), called: None, arguments: Vec::new(), input: Some(Vec::new()), closed: [false; 3] }
     }
 
     /// Adds an argument.
@@ -73,6 +74,14 @@ impl<'session> Start<'session> {
         self
     }
 
+    /// The program is executed with this standard stream (0, 1 or 2) closed, as `PROGRAM <&-` or `PROGRAM >&-` does in a shell. The Rust runtime then opens
+    /// `/dev/null` in its place before `main`; a program without that runtime finds the number free.
+    #[must_use]
+    pub fn closed(mut self, stream: usize) -> Self {
+        self.closed[stream] = true;
+        self
+    }
+
     /// Starts the program and lets it go on until it executes.
     ///
     /// # Errors
@@ -89,14 +98,16 @@ impl<'session> Start<'session> {
         session.note_standard(&stdin, "standard input")?;
         session.note_standard(&stdout, "standard output")?;
         session.note_standard(&stderr, "standard error")?;
+        let streams = [(stdin, self.closed[0]), (stdout, self.closed[1]), (stderr, self.closed[2])];
         let launch = Launch {
             path: descriptor::c_path(&session.sandbox.programs[place])?,
             arguments: std::iter::once(self.name.as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
             environment: environment(&session.sandbox.directory)?,
             directory: descriptor::c_path(&session.sandbox.directory)?,
-            stdio: [stdin, stdout, stderr],
+            stdio: streams.map(|(stream, closed)| (!closed).then_some(stream)),
             limits: resource_limits(&session.limits, session.sandbox.tier),
-            filter: filter(&Stops::These(session.tracer.calls_to_stop_at())),
+            filter: filter(&Stops::These([session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat())),
+            capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),
             own_session: true,
             fresh_signals: true,
         };

@@ -1,8 +1,10 @@
 //! What lies behind a call's pointers, read from the stopped process.
 
+use std::mem::offset_of;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::event::{Detail, SemaphoreOperation};
+use super::event::{Control, Detail, SemaphoreOperation};
+use super::vector::Vector;
 use crate::call::{Call, name_of};
 use crate::kernel::process::Pid;
 use crate::kernel::ptrace::read_memory;
@@ -23,10 +25,12 @@ pub fn at_entry(pid: Pid, call: Call, number: u64, arguments: &[u64; 6]) -> Deta
         Call::Semop => operations(pid, arguments[1], arguments[2]),
         Call::Bind | Call::Connect => address(pid, arguments[1]),
         Call::MqReceive | Call::MqSend if arguments[4] != 0 => time(pid, arguments[4]),
+        Call::Other(_) if arguments[3] != 0 && waits_until(number, arguments[1]) => time(pid, arguments[3]),
         Call::Sleep => time(pid, arguments[if name_of(number) == "nanosleep" { 0 } else { 2 }]),
         Call::Sigaction if arguments[1] != 0 => disposition(pid, arguments[1]),
         Call::Setsockopt => integer(pid, arguments[3]),
         Call::Timer => timer(pid, number, arguments),
+        Call::Fork => clone_flags(pid, number, arguments),
         _ => Detail::None,
     }
 }
@@ -42,13 +46,32 @@ pub fn at_exit(pid: Pid, call: Call, arguments: &[u64; 6], number: u64, result: 
         {
             data(pid, arguments[1], result)
         }
-        Call::Read | Call::Write => vector(pid, arguments[1], arguments[2], result),
+        Call::Read | Call::Write | Call::Recv | Call::Send => {
+            Vector::of(pid, number, arguments).map_or(Detail::None, |buffers| vector(pid, &buffers, result))
+        }
         Call::MqReceive => data(pid, arguments[1], result),
         Call::MqSend => data(pid, arguments[1], arguments[2] as i64),
         Call::Pipe => pair(pid, arguments[0]),
         Call::Socketpair => pair(pid, arguments[3]),
         _ => before,
     }
+}
+
+/// The ancillary buffer of the message that sendmsg(2) or recvmsg(2) is given, if it has one.
+pub fn control_at_entry(pid: Pid, number: u64, arguments: &[u64; 6]) -> Option<Control> {
+    if !matches!(&*name_of(number), "sendmsg" | "recvmsg") {
+        return None;
+    }
+    let field = |at: usize| Some(u64::from_ne_bytes(bytes::<8>(pid, arguments[1].wrapping_add(at as u64))?));
+    let address = field(offset_of!(libc::msghdr, msg_control))?;
+    let length = field(offset_of!(libc::msghdr, msg_controllen))?;
+    (address != 0 && length != 0).then_some(Control { address, length })
+}
+
+/// Whether it is a futex(2) that waits until a point in time: what libc's semaphores, mutexes and conditions wait with.
+fn waits_until(number: u64, operation: u64) -> bool {
+    let operation = operation as i32 & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME);
+    operation == libc::FUTEX_WAIT_BITSET && name_of(number) == "futex"
 }
 
 fn bytes<const N: usize>(pid: Pid, at: u64) -> Option<[u8; N]> {
@@ -91,18 +114,15 @@ fn data(pid: Pid, at: u64, length: i64) -> Detail {
     }
 }
 
-/// The bytes that readv(2) or writev(2) moved, out of its buffers in their order.
-fn vector(pid: Pid, at: u64, count: u64, length: i64) -> Detail {
+/// The bytes that readv(2), writev(2), recvmsg(2) or sendmsg(2) moved, out of its buffers in their order.
+fn vector(pid: Pid, vector: &Vector, length: i64) -> Detail {
     let mut left = usize::try_from(length).unwrap_or(0).min(MOST_DATA);
     let mut moved = Vec::new();
-    for index in 0..count {
+    for buffer in &vector.buffers {
         if left == 0 {
             break;
         }
-        // `struct iovec`: where the buffer begins and how long it is; iovec(3type).
-        let Some(entry) = bytes::<16>(pid, at + 16 * index) else { return Detail::None };
-        let (Some(base), Some(size)) = (word(&entry, 0), word(&entry, 8)) else { return Detail::None };
-        let Detail::Data(part) = data(pid, base.cast_unsigned(), size.min(left as i64)) else { return Detail::None };
+        let Detail::Data(part) = data(pid, buffer.at, buffer.length.min(left as u64).cast_signed()) else { return Detail::None };
         left -= part.len();
         moved.extend(part);
     }
@@ -156,6 +176,16 @@ fn disposition(pid: Pid, at: u64) -> Detail {
 
 fn integer(pid: Pid, at: u64) -> Detail {
     bytes::<4>(pid, at).map_or(Detail::None, |buffer| Detail::Integer(i64::from(i32::from_ne_bytes(buffer))))
+}
+
+/// The flags of clone(2) and clone3(2), which tell a new thread from a new process.
+fn clone_flags(pid: Pid, number: u64, arguments: &[u64; 6]) -> Detail {
+    match &*name_of(number) {
+        "clone" => Detail::Integer(arguments[0].cast_signed()),
+        // `struct clone_args` begins with the flags.
+        "clone3" => bytes::<8>(pid, arguments[0]).map_or(Detail::None, |flags| Detail::Integer(i64::from_ne_bytes(flags))),
+        _ => Detail::None,
+    }
 }
 
 /// How long until the timer's first expiry: 0 disarms it.

@@ -42,6 +42,8 @@ pub struct Event {
     pub(crate) injected_by: Option<usize>,
     /// What lies behind its pointers.
     pub detail: Detail,
+    /// The buffer for ancillary data that a message has; sendmsg(2), recvmsg(2).
+    pub control: Option<Control>,
 }
 
 impl Event {
@@ -67,6 +69,12 @@ impl Event {
     #[must_use]
     pub fn succeeded(&self) -> bool {
         self.success().is_some()
+    }
+
+    /// Whether it makes a thread of the same process, and no new process; clone(2), `CLONE_THREAD`.
+    #[must_use]
+    pub fn makes_thread(&self) -> bool {
+        self.call == Call::Fork && matches!(self.detail, Detail::Integer(flags) if flags & i64::from(libc::CLONE_THREAD) != 0)
     }
 
     /// The path that it was given.
@@ -121,8 +129,17 @@ pub enum Detail {
     },
     /// An IPv4 address and port.
     Address(std::net::SocketAddrV4),
-    /// An integer, for instance a socket option's value.
+    /// An integer, for instance a socket option's value or the flags of clone(2).
     Integer(i64),
+}
+
+/// A message's buffer for ancillary data, as the caller gives it; cmsg(3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Control {
+    /// Where it begins in the caller's memory.
+    pub address: u64,
+    /// How long it is.
+    pub length: u64,
 }
 
 /// One operation of semop(2).
@@ -196,6 +213,8 @@ pub struct Process {
     pub(crate) maps_at_end: Vec<Mapping>,
     /// Its descriptors when it ended.
     pub descriptors_at_end: Vec<Descriptor>,
+    /// Its descriptors when it first executed a program, those gone that exec closes; with the objects that are known. `None` if it never did.
+    pub descriptors_at_exec: Option<Vec<(Descriptor, Option<ObjectId>)>>,
 }
 
 impl Process {
@@ -203,6 +222,12 @@ impl Process {
     #[must_use]
     pub fn pid(&self) -> Pid {
         self.pid
+    }
+
+    /// Its id, as itself and its relatives see it: to be compared with what a program says, never for messages.
+    #[must_use]
+    pub fn own_pid(&self) -> Pid {
+        self.inner
     }
 }
 

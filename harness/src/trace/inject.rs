@@ -4,11 +4,13 @@ use std::io;
 
 use super::event::Event;
 use super::object::Kind;
-use super::{BackUp, State, Task, Tracer};
+use super::vector::{Count, Cut, Vector};
+use super::{BackUp, Pending, State, Task, Tracer};
 use crate::call::Call;
 use crate::fault::{Action, Fault, When, Who};
 use crate::kernel::arch::Registers;
 use crate::kernel::process::{self, Pid};
+use crate::kernel::ptrace;
 
 impl Tracer {
     /// Whether some task is held until the check releases it.
@@ -67,7 +69,7 @@ impl Tracer {
             self.events[index].injected = true;
             self.events[index].injected_by = Some(number);
             let action = fault.action;
-            let length = self.events[index].arguments[2];
+            let (call, arguments) = (self.events[index].number, self.events[index].arguments);
             let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
             match action {
                 Action::Fail(errno) => {
@@ -75,20 +77,23 @@ impl Tracer {
                     pending.result = Some(-i64::from(errno));
                 }
                 Action::FailAfter(errno) => pending.result = Some(-i64::from(errno)),
+                Action::Shorten(bytes) if has_plain_length(call) => {
+                    set_argument(pid, 2, bytes)?;
+                    pending.restore = Some((2, arguments[2]));
+                }
+                // What another fault has cut already is not the program's vector any more.
+                Action::Shorten(_) if !pending.restore_words.is_empty() => {}
                 Action::Shorten(bytes) => {
-                    let mut registers = Registers::get(pid)?;
-                    registers.set_argument(2, bytes);
-                    registers.set(pid)?;
-                    pending.restore = Some((2, length));
+                    if let Some(cut) = Vector::of(pid, call, &arguments).and_then(|vector| vector.cut_to(bytes)) {
+                        cut_vector(pid, &cut, pending)?;
+                    }
                 }
                 Action::Kill => {
                     process::kill(pid, libc::SIGKILL)?;
                     return Ok(true);
                 }
                 Action::ExitWith(status) => {
-                    let mut registers = Registers::get(pid)?;
-                    registers.set_argument(0, u64::from(status));
-                    registers.set(pid)?;
+                    set_argument(pid, 0, u64::from(status))?;
                 }
                 Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
                 Action::HoldBefore => {
@@ -109,6 +114,10 @@ impl Tracer {
         if !process.executed || !fault.calls.contains(&event.call) {
             return false;
         }
+        // What is armed for fork is for a new process: how many threads a program starts is its own affair.
+        if event.makes_thread() {
+            return false;
+        }
         let who = match fault.who {
             Who::Anyone => true,
             Who::Parent => process.parent.is_none(),
@@ -127,9 +136,10 @@ impl Tracer {
             // The loader and the runtime open and read files of their own.
             (None, None) => !matches!(event.call, Call::Read | Call::Write) && (event.call != Call::Open || is_path_of_the_run(event)),
         };
-        let long_enough = fault.longer_than == 0 || (has_plain_length(event.number) && event.arguments[2] > fault.longer_than);
-        // One vector or message cannot be shortened by shrinking a count.
-        let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !has_plain_length(event.number) || event.arguments[2] <= bytes);
+        let is_longer_than = |bytes: u64| length_of_transfer(event).is_some_and(|length| length > bytes);
+        let long_enough = fault.longer_than == 0 || is_longer_than(fault.longer_than);
+        // Who only peeks would get the same few bytes again and again.
+        let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !is_longer_than(bytes) || only_peeks(event));
         who && named && program && argument && object && long_enough && can_shorten
     }
 
@@ -149,6 +159,49 @@ pub(super) fn is_path_of_the_run(event: &Event) -> bool {
     event.path().is_some_and(|path| {
         !["/usr", "/lib", "/etc", "/proc", "/sys", "/dev/null", "/dev/urandom", "/bin"].iter().any(|system| path.starts_with(system))
     })
+}
+
+fn set_argument(pid: Pid, index: usize, value: u64) -> io::Result<()> {
+    let mut registers = Registers::get(pid)?;
+    registers.set_argument(index, value);
+    registers.set(pid)
+}
+
+/// Cuts the vector of a call at its entry, and notes what is to be put back at its exit.
+fn cut_vector(pid: Pid, cut: &Cut, pending: &mut Pending) -> io::Result<()> {
+    let (place, count, fewer) = cut.count;
+    match place {
+        Count::Argument => {
+            set_argument(pid, 2, fewer)?;
+            pending.restore = Some((2, count));
+        }
+        Count::Memory(address) => {
+            ptrace::poke(pid, address, fewer)?;
+            pending.restore_words.push((address, count));
+        }
+    }
+    let (address, length, shorter) = cut.last;
+    ptrace::poke(pid, address, shorter)?;
+    pending.restore_words.push((address, length));
+    Ok(())
+}
+
+/// How many bytes a call that is entered moves at most, if that can be told.
+fn length_of_transfer(event: &Event) -> Option<u64> {
+    if has_plain_length(event.number) {
+        return Some(event.arguments[2]);
+    }
+    Vector::of(event.task, event.number, &event.arguments).map(|vector| vector.length())
+}
+
+/// Whether a call leaves what it receives where it is; recv(2), MSG_PEEK.
+fn only_peeks(event: &Event) -> bool {
+    let flags = match &*crate::call::name_of(event.number) {
+        "recvfrom" => event.arguments[3],
+        "recvmsg" => event.arguments[2],
+        _ => 0,
+    };
+    flags as i32 & libc::MSG_PEEK != 0
 }
 
 /// Whether the call's third argument is the number of bytes to move.

@@ -16,6 +16,7 @@ mod notes;
 pub mod object;
 pub mod schedule;
 mod telling;
+mod vector;
 pub mod waiting;
 
 use std::collections::{HashMap, HashSet};
@@ -64,6 +65,8 @@ struct Pending {
     result: Option<i64>,
     /// An argument that a fault changed, and its true value.
     restore: Option<(usize, u64)>,
+    /// Words of memory that a fault changed, by their addresses, and their true values.
+    restore_words: Vec<(u64, u64)>,
     /// The fault that holds the task when the call is done.
     held_afterwards: Option<usize>,
     /// Why the process is taken back to before the call.
@@ -79,6 +82,13 @@ enum BackUp {
     Hold(usize),
     /// A signal came just before the call.
     Signal,
+}
+
+impl Pending {
+    /// The call of this event, as the program made it.
+    fn of(event: usize) -> Self {
+        Self { event, result: None, restore: None, restore_words: Vec::new(), held_afterwards: None, back_up: None, begun: false }
+    }
 }
 
 /// How a run is traced.
@@ -212,6 +222,7 @@ impl Tracer {
             unreaped: Vec::new(),
             maps_at_end: Vec::new(),
             descriptors_at_end: Vec::new(),
+            descriptors_at_exec: None,
         });
         self.by_pid.insert(pid, id);
         if self.processes.len() > self.options.most_processes {
@@ -395,6 +406,7 @@ impl Tracer {
         let id = self.tasks[&pid].process;
         self.tasks.retain(|other, task| task.process != id || *other == pid);
         self.processes[id.0].executed = true;
+        self.note_table_at_exec(id);
         self.forget_memory(id);
         self.fruitless = 0;
         self.resume(pid, 0)
@@ -454,6 +466,7 @@ impl Tracer {
         let decode = self.options.decode && self.process(process).executed;
         let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
         let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
+        let control = if decode { decode::control_at_entry(pid, number, &arguments) } else { None };
         let index = self.events.len();
         let event = Event {
             entered,
@@ -469,6 +482,7 @@ impl Tracer {
             injected: false,
             injected_by: None,
             detail,
+            control,
         };
         self.events.push(event);
         if self.events.len() > self.options.most_events {
@@ -480,9 +494,7 @@ impl Tracer {
         if decode && self.snapshots.len() < MOST_SNAPSHOTS {
             self.snapshots.insert(index, telling::snapshot(pid, &Registers::get(pid)?, MOST_STACK));
         }
-        self.tasks.entry(pid).and_modify(|task| {
-            task.pending = Some(Pending { event: index, result: None, restore: None, held_afterwards: None, back_up: None, begun: false })
-        });
+        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending::of(index)));
         self.note_call(number);
         self.hand_on(pid, index);
         if self.is_scheduled() && call == Call::Sleep && self.process(process).executed {
@@ -502,6 +514,9 @@ impl Tracer {
             self.blind.get_or_insert_with(|| "a stop at a call's exit that the kernel does not describe".into());
             return self.resume(pid, 0);
         };
+        for (address, word) in &pending.restore_words {
+            ptrace::poke(pid, *address, *word)?;
+        }
         if let Some(reason) = pending.back_up {
             let event = &mut self.events[pending.event];
             event.result = Some(MADE_AGAIN);

@@ -28,9 +28,14 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
         arguments: command.iter().map(|argument| text(argument.as_bytes())).collect::<Result<_, _>>()?,
         environment: environment.collect::<Result<_, _>>()?,
         directory: c_path(&std::env::current_dir()?)?,
-        stdio: [io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?, io::stderr().as_fd().try_clone_to_owned()?],
+        stdio: [
+            Some(io::stdin().as_fd().try_clone_to_owned()?),
+            Some(io::stdout().as_fd().try_clone_to_owned()?),
+            Some(io::stderr().as_fd().try_clone_to_owned()?),
+        ],
         limits: Vec::new(),
         filter: filter(stops),
+        capabilities: Vec::new(),
         own_session: false,
         fresh_signals: false,
     };

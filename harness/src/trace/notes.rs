@@ -1,5 +1,7 @@
 //! What finished calls mean for what is known of processes and objects.
 
+use std::io;
+
 use super::Tracer;
 use super::event::{Detail, ProcessId, TableAtTransfer};
 use super::inject::is_path_of_the_run;
@@ -166,9 +168,20 @@ impl Tracer {
         }
         let process = self.tasks[&pid].process;
         if self.transferred.insert((process, object, gives)) {
-            let table: Vec<Descriptor> = self.proc.descriptors(self.process(process).pid).unwrap_or_default();
-            let descriptors = table.into_iter().map(|descriptor| (self.objects.find(descriptor.identity), descriptor)).map(|(o, d)| (d, o)).collect();
+            let descriptors = self.table_of(process).unwrap_or_default();
             self.tables.push(TableAtTransfer { event, process, object, descriptors });
         }
+    }
+
+    pub(super) fn note_table_at_exec(&mut self, process: ProcessId) {
+        if self.options.decode && self.process(process).descriptors_at_exec.is_none() {
+            // Where the process was killed meanwhile there is nothing to tell.
+            self.processes[process.0].descriptors_at_exec = self.table_of(process).ok();
+        }
+    }
+
+    fn table_of(&self, process: ProcessId) -> io::Result<Vec<(Descriptor, Option<ObjectId>)>> {
+        let table = self.proc.descriptors(self.process(process).pid)?;
+        Ok(table.into_iter().map(|descriptor| (self.objects.find(descriptor.identity), descriptor)).map(|(object, held)| (held, object)).collect())
     }
 }

@@ -8,9 +8,9 @@ use super::event::{Detail, ProcessId};
 use super::object::{Kind, ObjectId};
 use super::{State, Task, Tracer};
 use crate::call::{Call, has_time_limit, name_of};
-use crate::kernel::ipc;
 use crate::kernel::process::Pid;
 use crate::kernel::ptrace::read_memory;
+use crate::kernel::{ipc, message};
 use crate::procfs::{Access, Activity};
 
 /// A task that waits.
@@ -69,7 +69,7 @@ impl Tracer {
                     }
                     Activity::Running => return Rest::Active,
                     // A thread group's leader that ended before its threads stays as a zombie.
-                    Activity::Gone if self.tasks.values().filter(|other| other.process == task.process).count() > 1 => continue,
+                    Activity::Gone if self.outlived(*pid, task) => continue,
                     Activity::Gone => return Rest::Active,
                 },
             };
@@ -89,9 +89,14 @@ impl Tracer {
             Activity::Asleep { number, arguments } => !has_time_limit(number, &arguments),
             Activity::Running => false,
             // As in `rest`: a leader that ended before its threads.
-            Activity::Gone => self.tasks.values().filter(|other| other.process == task.process).count() > 1,
+            Activity::Gone => self.outlived(*pid, task),
         };
         self.early.is_empty() && self.tasks.iter().all(at_rest)
+    }
+
+    /// Whether another thread of the same process lives on. Where all have ended, the kernel has yet to tell of it, and what waits for that may go on.
+    fn outlived(&self, pid: Pid, task: &Task) -> bool {
+        self.tasks.iter().any(|(other, sibling)| *other != pid && sibling.process == task.process && self.proc.activity(*other) != Activity::Gone)
     }
 
     fn is_limited_object(&self, event: Option<usize>) -> bool {
@@ -103,8 +108,9 @@ impl Tracer {
     fn segments_under_way(&self) -> bool {
         let made = |domain: i32| self.events.iter().any(|event| event.call == Call::Socket && event.arguments[0] as i32 == domain);
         let six = made(libc::AF_INET6);
-        // A peer of the check's own speaks IPv4 to a socket of either kind.
-        [("self/net/tcp", six || made(libc::AF_INET)), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).any(|(table, _)| {
+        // A peer of the check's own speaks IPv4 to a socket of either kind; and a packet socket sees the connections of everyone.
+        let four = six || made(libc::AF_INET) || made(libc::AF_PACKET);
+        [("self/net/tcp", four), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).any(|(table, _)| {
             let table = self.proc.table(table).unwrap_or_default();
             table.lines().skip(1).any(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:")))
         })
@@ -169,6 +175,8 @@ impl Tracer {
                 let names: Vec<String> = alive.into_iter().map(|child| self.name(child)).collect();
                 if names.is_empty() { format!("{name} waits in wait") } else { format!("{name} waits in wait for {}", names.join(" and ")) }
             }
+            Call::Msgsnd => format!("{name} waits in msgsnd for room in a queue{}", fill(arguments[0] as i32)),
+            Call::Msgrcv => format!("{name} waits in msgrcv for {}{}", wanted_type(arguments[3] as i64), fill(arguments[0] as i32)),
             Call::Semop => self.describe_semaphore(&name, waiting, arguments[0] as i32),
             Call::Pause | Call::Sigsuspend | Call::Sigwait => format!("{name} waits in {word} for a signal"),
             Call::Other(_) if name_of(number) == "futex" => format!("{name} waits in futex (a mutex, condition, semaphore or thread)"),
@@ -257,4 +265,23 @@ fn memory(pid: Pid, at: u64, length: u64) -> Vec<u8> {
 /// The descriptors below `end` in a set of select(2).
 fn members(set: &[u8], end: u64) -> Vec<i32> {
     (0..end.min(set.len() as u64 * 8)).filter(|number| set[(number / 8) as usize] >> (number % 8) & 1 == 1).map(|number| number as i32).collect()
+}
+
+/// The type of message that msgrcv(2) was asked for.
+fn wanted_type(kind: i64) -> String {
+    match kind {
+        0 => "a message".into(),
+        1.. => format!("a message of type {kind}"),
+        _ => format!("a message of a type up to {}", kind.unsigned_abs()),
+    }
+}
+
+/// How many messages a System V queue holds.
+fn fill(queue: i32) -> String {
+    match message::state(queue).map(|state| state.messages) {
+        Ok(0) => " (the queue is empty)".into(),
+        Ok(1) => " (the queue holds one message)".into(),
+        Ok(messages) => format!(" (the queue holds {messages} messages)"),
+        Err(_) => String::new(),
+    }
 }

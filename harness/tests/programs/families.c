@@ -1,4 +1,5 @@
 /* Processes that end, or do not, in ways that a harness must cope with. The first argument says how. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -74,11 +75,26 @@ static void many_calls(void)
             return;
 }
 
+/* Of two pipes exec closes one, in a child. */
+static void executes(void)
+{
+    int kept[2], closed[2];
+    if (pipe(kept) == -1 || pipe(closed) == -1)
+        return;
+    fcntl(closed[0], F_SETFD, FD_CLOEXEC);
+    fcntl(closed[1], F_SETFD, FD_CLOEXEC);
+    if (fork() == 0) {
+        execl("/bin/sh", "sh", "-c", ":", (char *) NULL);
+        _exit(1);
+    }
+    wait(NULL);
+}
+
 int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*way)(void); } ways[] = {
         { "zombie", zombie }, { "reaped", reaped }, { "ignored", ignored }, { "daemon", daemon_that_stays },
-        { "bomb", bomb }, { "flood", flood }, { "many_calls", many_calls },
+        { "bomb", bomb }, { "flood", flood }, { "many_calls", many_calls }, { "executes", executes },
     };
     for (size_t i = 0; argc == 2 && i < sizeof ways / sizeof *ways; i++)
         if (strcmp(argv[1], ways[i].name) == 0) {

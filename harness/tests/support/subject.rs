@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use harness::check::Programs;
 use harness::finding::Finding;
 use harness::lab::Lab;
-use harness::manifest::{Limits, Manifest};
+use harness::manifest::{Capability, Limits, Manifest};
 use harness::session::Session;
 use harness::verdict::{Unpassed, Verdict};
 
@@ -20,6 +20,7 @@ pub struct Subject {
     pub name: String,
     folder: PathBuf,
     limits: Limits,
+    capabilities: Vec<Capability>,
     before: Surroundings,
 }
 
@@ -30,12 +31,18 @@ impl Subject {
         let name = format!("{program}{}", std::process::id());
         let folder = folder::empty(&format!("labs/{name}"));
         fs::copy(&executable, folder.join(&name)).unwrap_or_else(|error| panic!("{}: {error}", executable.display()));
-        Self { before: Surroundings::of(&name), name, folder, limits: Limits::default() }
+        Self { before: Surroundings::of(&name), name, folder, limits: Limits::default(), capabilities: Vec::new() }
     }
 
     /// With other limits.
     pub fn limited(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
+        self
+    }
+
+    /// With capabilities.
+    pub fn capable(mut self, capabilities: &[Capability]) -> Self {
+        self.capabilities = capabilities.to_vec();
         self
     }
 
@@ -47,6 +54,7 @@ impl Subject {
         );
         let mut manifest = Manifest::parse(&text, Path::new("lab.toml")).unwrap_or_else(|error| panic!("{error}"));
         manifest.limits = self.limits;
+        manifest.capabilities.clone_from(&self.capabilities);
         Lab::new(manifest, Programs::new(Some(self.folder.clone()), "test"), 1, "test")
     }
 
