@@ -28,7 +28,8 @@ fn unsafe_stands_only_at_the_kernels_boundary() {
     let boundary = root().join("harness/src/kernel");
     for path in all.iter().filter(|path| !path.starts_with(&boundary)) {
         let text = fs::read_to_string(path).expect("a source file");
-        let code = text.lines().map(|line| line.split("//").next().unwrap_or(line));
+        // A page's policy has a word of its own for styles inside the page.
+        let code = text.lines().map(|line| line.split("//").next().unwrap_or(line).replace("'unsafe-inline'", ""));
         for (number, line) in code.enumerate() {
             let words = || line.split(|c: char| !c.is_alphanumeric() && c != '_');
             assert!(!words().any(|word| word == "unsafe"), "{}:{}: unsafe outside harness/src/kernel", path.display(), number + 1);
