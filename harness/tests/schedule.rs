@@ -110,7 +110,7 @@ fn a_race_through_memcpy_is_seen() {
 fn what_is_ordered_is_never_accused() {
     let subject = Subject::new("counter");
     for how in ["semop", "mutex", "semaphore", "atomic", "copy-locked"] {
-        for schedule in 0..60 {
+        for schedule in 0..20 {
             assert_passes(ordered_under(&subject, &[how, "3", "2"], schedule, "6\n"));
         }
     }
@@ -119,7 +119,7 @@ fn what_is_ordered_is_never_accused() {
 
 fn the_kernel_finds_shared_memory_open() {
     let subject = Subject::new("hand_over");
-    (0..60).for_each(|schedule| assert_passes(ordered_under(&subject, &[], schedule, "one two three\n")));
+    (0..30).for_each(|schedule| assert_passes(ordered_under(&subject, &[], schedule, "one two three\n")));
     subject.assert_nothing_is_left();
 }
 

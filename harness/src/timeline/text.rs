@@ -71,15 +71,17 @@ mod tests {
 
     #[test]
     fn processes_have_columns_where_there_is_room() {
-        let expected = "\
-      the parent                    the child
-      ----------                    ---------
-   1  pipe = 3, 4
-   2  fork: the child
-   3  write 4 (pipe A) = 5 bytes
-   4                                read 3 (pipe A) = 5 bytes  <- 3
-   5!                               read 3 (pipe A): never comes back
-";
+        let expected = [
+            "      the parent                    the child",
+            "      ----------                    ---------",
+            "   1  pipe = 3, 4",
+            "   2  fork: the child",
+            "   3  write 4 (pipe A) = 5 bytes",
+            "   4                                read 3 (pipe A) = 5 bytes  <- 3",
+            "   5!                               read 3 (pipe A): never comes back",
+            "",
+        ]
+        .join("\n");
         assert_eq!(draw(&sample(), 66), expected);
     }
 
