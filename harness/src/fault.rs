@@ -328,6 +328,7 @@ pub fn errno_name(errno: i32) -> String {
         (libc::EPIPE, "EPIPE"),
         (libc::ERANGE, "ERANGE"),
         (libc::EDEADLK, "EDEADLK"),
+        (libc::ENOLCK, "ENOLCK"),
         (libc::ENAMETOOLONG, "ENAMETOOLONG"),
         (libc::ENOSYS, "ENOSYS"),
         (libc::ELOOP, "ELOOP"),

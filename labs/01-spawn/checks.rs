@@ -11,7 +11,7 @@ mod steps;
 use steps::*;
 
 harness::checks! {
-    copies_run, arguments_untouched, all_at_once, ends_told_apart, start_order, copies_reaped, failed_child_ends, exec_error_reported, descriptors_closed,
+    copies_run, arguments_untouched, all_at_once, copies_reaped, ends_told_apart, start_order, failed_child_ends, exec_error_reported, descriptors_closed,
     signals_reset, own_children_only, interrupted_calls, fork_fails, errors_reported, usage
 }
 
@@ -61,6 +61,27 @@ fn all_at_once(lab: &Lab) -> Verdict {
     })
 }
 
+/// spawn waits for every copy, however long that takes, in a call that blocks without a time limit. When spawn exits, all copies have ended and no zombie is
+/// left.
+fn copies_reaped(lab: &Lab) -> Verdict {
+    let n = lab.number(3..7);
+    let run = spawn(lab, n, &["true"]).when("all copies have ended before spawn first waits for one");
+    settled(run.reaps_its_children().expect(ends_last).exits(0))?;
+    let verdict = lab.session(|session| {
+        let (program, gate) = start_waiting(session, n)?;
+        session.settle()?;
+        does_not_ask_again_and_again(session, program)?;
+        session.until_asleep("spawn sleeps in a call without a time limit while the copies run")?;
+        drop(gate);
+        session.all_end()?;
+        reaps_its_children(session, program)?;
+        ends_last(session, program)?;
+        exits(session, program, Exit::Status(0))?;
+        session.pass()
+    });
+    verdict.map_err(|unpassed| when(unpassed, "the copies take long to end"))
+}
+
 /// The line is `exit C` for a copy that has exited with the exit code C, and `signal S` for a copy that was killed by the signal with the number S. If the
 /// end of any copy is not `exit 0`, spawn exits 1.
 fn ends_told_apart(lab: &Lab) -> Verdict {
@@ -77,7 +98,7 @@ fn ends_told_apart(lab: &Lab) -> Verdict {
     each([(0, "first"), (n - 1, "last")], |(odd, which)| {
         let order = |copy: usize| if copy == odd { format!("exit {code}\n") } else { "exit 0\n".to_owned() };
         let verdict = lab.session(|session| {
-            let program = end_in_turn(session, n, &Vec::from_iter(0..n), order)?;
+            let program = end_in_turn(session, n, &Vec::from_iter(0..n), order, |_| Ok(()))?;
             exits(session, program, Exit::Status(1))?;
             session.pass()
         });
@@ -99,7 +120,8 @@ fn start_order(lab: &Lab) -> Verdict {
     let last_first: Vec<usize> = [n - 1].into_iter().chain(0..n - 1).collect();
     each([(backwards, "the copies end in the reverse order of their starts"), (last_first, "the last copy ends first")], |(ends, circumstance)| {
         let verdict = lab.session(|session| {
-            let program = end_in_turn(session, n, &ends, order)?;
+            // What spawn prints too early it has printed before the next copy goes on.
+            let program = end_in_turn(session, n, &ends, order, Session::settle)?;
             let printed: String = ends.iter().map(|copy| format!("{}\n", words[*copy])).collect();
             let expected = format!("{printed}{}", report(session, program));
             prints(session, program, expected.as_bytes())?;
@@ -108,27 +130,6 @@ fn start_order(lab: &Lab) -> Verdict {
         });
         verdict.map_err(|unpassed| when(unpassed, circumstance))
     })
-}
-
-/// spawn waits for every copy, however long that takes, in a call that blocks without a time limit. When spawn exits, all copies have ended and no zombie is
-/// left.
-fn copies_reaped(lab: &Lab) -> Verdict {
-    let n = lab.number(3..7);
-    let run = spawn(lab, n, &["true"]).when("all copies have ended before spawn first waits for one");
-    settled(run.reaps_its_children().expect(ends_last).exits(0))?;
-    let verdict = lab.session(|session| {
-        let (program, gate) = start_waiting(session, n)?;
-        session.settle()?;
-        does_not_ask_again_and_again(session, program)?;
-        session.until_asleep("spawn sleeps in a call without a time limit while the copies run")?;
-        drop(gate);
-        session.all_end()?;
-        reaps_its_children(session, program)?;
-        ends_last(session, program)?;
-        exits(session, program, Exit::Status(0))?;
-        session.pass()
-    });
-    verdict.map_err(|unpassed| when(unpassed, "the copies take long to end"))
 }
 
 /// A child in which exec fails ends at once with the exit code 127, and its line is `exit 127`. It prints nothing on standard output and starts no process of

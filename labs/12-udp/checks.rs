@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::thread::sleep;
 use std::time::Duration;
 
-use client::{Client, MEASURED, PATIENT, RESTLESS, kill, start, time_goes_by};
+use client::{Client, MEASURED, PATIENT, RESTLESS, kill, start, time_goes_by, times_sent};
 use harness::prelude::*;
 use refusals::{ends_with_usage, refuses, reports};
 use server::{Phase, Server, holds_one_socket, stops_before_each_call};
@@ -248,12 +248,11 @@ fn asks(lab: &Lab) -> Verdict {
         for (host, text) in [Ipv4Addr::LOCALHOST, another_host(lab)].iter().cycle().zip(&texts) {
             let port = free_port(session, lab)?;
             let server = session.mailbox_at(*host, port)?;
-            let client = Client::start(session, &PATIENT, &server, text)?;
-            client.waits(session, &[&server], "the question is sent")?;
+            let client = Client::start_patient(session, &server, text)?;
             client.kill(session)?;
         }
         let server = session.mailbox()?;
-        let client = Client::start(session, &PATIENT, &server, &texts[2])?;
+        let client = Client::start_patient(session, &server, &texts[2])?;
         // Longer than a try without -t.
         sleep(Duration::from_millis(400));
         client.waits(session, &[&server], "the time that -t gives is not up")?;
@@ -264,7 +263,7 @@ fn asks(lab: &Lab) -> Verdict {
 /// `ask` prints the answer's number, a space, its text and a newline, whatever the bytes, from none to 512, and exits with 0; a second copy of the answer
 /// changes nothing.
 fn prints_answer(lab: &Lab) -> Verdict {
-    let once = ["-r", "1", "-t", "60000"];
+    let once = ["-r", "1", "-t", "900000"];
     let number = lab.number(1..60_000) as u32;
     let answers = [(1, binary(lab, 40)), (number, vec![]), (number << 8, binary(lab, 1)), (u32::MAX - number, binary(lab, TEXT_MAX))];
     let asked = argument(lab, 20);
@@ -412,16 +411,11 @@ fn waiting_kept(lab: &Lab) -> Verdict {
         // With the first of these in hand it is held until its time is up, however busy the machine is.
         let received = session.arm(hold_at([Recv, Read]).on(Kind::Udp).afterwards().if_called());
         session.release(sent)?;
-        session.settle()?;
-        if session.fired(received).fired == 0 {
-            // Another thread has waited for datagrams since before the question was sent.
-            return session.pass();
+        if is_held(session, client.program, received)? {
+            time_goes_by();
+            let sent = client.sends_without_waiting(session, &server, received);
+            sent.map_err(|unpassed| when(unpassed, "others' datagrams come, and then the time is up"))?;
         }
-        session.datagrams(&server)?;
-        time_goes_by();
-        session.release(received)?;
-        let sent = client.sends_without_waiting(session, &server);
-        sent.map_err(|unpassed| when(unpassed, "others' datagrams come, and then the time is up"))?;
         session.pass()
     })
 }
@@ -505,17 +499,24 @@ fn rest_of_time(lab: &Lab, asked: &[u8]) -> Verdict {
         session.arm(fail(WAITS, libc::EINTR).if_called());
         let held = session.arm(hold_at(WAITS).if_called());
         session.release(sent)?;
-        session.settle()?;
-        if session.fired(held).fired == 0 {
-            // It waits in a call of another kind, which nobody can interrupt here.
-            return session.pass();
+        if is_held(session, client.program, held)? {
+            time_goes_by();
+            client.sends_without_waiting(session, &server, held)?;
         }
-        session.datagrams(&server)?;
-        time_goes_by();
-        session.release(held)?;
-        client.sends_without_waiting(session, &server)?;
         session.pass()
     })
+}
+
+/// Lets the run go on until this fault holds the client; false if it sends again first, because it waits in a call of another kind, or another of its threads
+/// has waited since before the question was sent.
+fn is_held(session: &mut Session, client: Program, fault: Armed) -> Result<bool, Unpassed> {
+    let goal = "ask waits for its answer, and then sends again";
+    let held = session
+        .until(goal, |session| Ok(if session.fired(fault).fired > 0 { Some(true) } else { (times_sent(session, client) > 1).then_some(false) }))?;
+    if held {
+        session.until_held(fault)?;
+    }
+    Ok(held)
 }
 
 /// A failed call is reported as `PROGRAM: CALL: message` on standard error, and the program exits with 1.

@@ -26,6 +26,7 @@ pub fn at_entry(pid: Pid, call: Call, number: u64, arguments: &[u64; 6]) -> Deta
         Call::Bind | Call::Connect => address(pid, arguments[1]),
         Call::MqReceive | Call::MqSend if arguments[4] != 0 => time(pid, arguments[4]),
         Call::Other(_) if arguments[3] != 0 && waits_until(number, arguments[1]) => time(pid, arguments[3]),
+        Call::Poll | Call::Select | Call::EpollWait => time_limit(pid, number, arguments),
         Call::Sleep => time(pid, arguments[if name_of(number) == "nanosleep" { 0 } else { 2 }]),
         Call::Sigaction if arguments[1] != 0 => disposition(pid, arguments[1]),
         Call::Setsockopt => integer(pid, arguments[3]),
@@ -161,6 +162,28 @@ fn time(pid: Pid, at: u64) -> Detail {
     let Some(buffer) = bytes::<16>(pid, at) else { return Detail::None };
     match (word(&buffer, 0), word(&buffer, 8)) {
         (Some(seconds), Some(nanoseconds)) => Detail::Time(seconds as f64 + nanoseconds as f64 / 1e9),
+        _ => Detail::None,
+    }
+}
+
+/// How long a wait for descriptors lasts at most: nothing, if it has no limit.
+fn time_limit(pid: Pid, number: u64, arguments: &[u64; 6]) -> Detail {
+    let milliseconds = |argument: u64| match argument as i32 {
+        limit @ 0.. => Detail::Time(f64::from(limit) / 1e3),
+        _ => Detail::None,
+    };
+    let span = |at: u64| if at == 0 { Detail::None } else { time(pid, at) };
+    match &*name_of(number) {
+        "poll" => milliseconds(arguments[2]),
+        "epoll_wait" | "epoll_pwait" => milliseconds(arguments[3]),
+        "ppoll" => span(arguments[2]),
+        "epoll_pwait2" => span(arguments[3]),
+        "pselect6" => span(arguments[4]),
+        // `struct timeval`: microseconds where the others have nanoseconds.
+        "select" if arguments[4] != 0 => match bytes::<16>(pid, arguments[4]).map(|buffer| (word(&buffer, 0), word(&buffer, 8))) {
+            Some((Some(seconds), Some(microseconds))) => Detail::Time(seconds as f64 + microseconds as f64 / 1e6),
+            _ => Detail::None,
+        },
         _ => Detail::None,
     }
 }

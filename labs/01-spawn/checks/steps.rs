@@ -59,8 +59,15 @@ pub fn start_waiting(session: &mut Session, n: u64) -> Result<(Program, OwnedFd)
     Ok((program, gate))
 }
 
-/// A run whose copies end one after the other, in this sequence of their places in the order of starts, each after it has followed its order.
-pub fn end_in_turn(session: &mut Session, n: usize, sequence: &[usize], order: impl Fn(usize) -> String) -> Result<Program, Unpassed> {
+/// A run whose copies end one after the other, in this sequence of their places in the order of starts, each after it has followed its order; `afterwards` is
+/// done after each end.
+pub fn end_in_turn(
+    session: &mut Session,
+    n: usize,
+    sequence: &[usize],
+    order: impl Fn(usize) -> String,
+    afterwards: fn(&mut Session) -> Looked,
+) -> Result<Program, Unpassed> {
     let gates: Vec<OwnedFd> = (1..=n).map(|seat| gate(session, &format!("gate{seat}"))).collect::<Result<_, _>>()?;
     let program = session.program("spawn").args(["-n", &n.to_string(), "--", "sh", "-c", SEATED]).start()?;
     all_wait_at_a_gate(session, program, n)?;
@@ -69,7 +76,7 @@ pub fn end_in_turn(session: &mut Session, n: usize, sequence: &[usize], order: i
         let (process, gate) = seats[*copy];
         session.write(&gates[gate], order(*copy).as_bytes())?;
         session.until("the copy ends", |session| Ok(session.processes()[process.0].exit.map(drop)))?;
-        session.settle()?;
+        afterwards(session)?;
     }
     session.all_end()?;
     Ok(program)
@@ -180,7 +187,7 @@ pub fn children_do_nothing_but_exec(n: u64) -> impl Fn(&mut Session, Program) ->
         let wrong = |observed: String, next: &str| {
             let expected = "a child in which exec fails prints nothing on standard output, starts no process and exits with 127";
             let calls: Vec<usize> = (0..session.events().len()).filter(|index| is_failed_exec(&session.events()[*index], &copies)).take(1).collect();
-            (Finding::new("child", expected, observed, next).with(session.end_lines(program)), calls)
+            (Finding::new("child", expected, observed, next), calls)
         };
         let next = "the line after execvp is executed in the child, and only if it failed: end the child there; exec(3), _exit(2)";
         let mut found = None;

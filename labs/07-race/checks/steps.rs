@@ -45,8 +45,8 @@ impl Count {
     }
 
     /// The same under forced schedules: one process runs at a time, and a seed decides which.
-    pub fn run_under_schedules(&self, lab: &Lab, faults: &[Fault], judge: impl Fn(&mut Session, Program) -> Looked) -> Verdict {
-        under_schedules(lab, SCHEDULES, |session| {
+    pub fn run_under_schedules(&self, lab: &Lab, schedules: usize, faults: &[Fault], judge: impl Fn(&mut Session, Program) -> Looked) -> Verdict {
+        under_schedules(lab, schedules, |session| {
             let program = self.run_once(session, faults)?;
             judge(session, program)
         })
@@ -142,11 +142,13 @@ pub fn file_holds(session: &mut Session, expected: u64) -> Looked {
 
 /// What two numbers differ by, and where to look.
 pub fn miscounted(what: &str, count: &Count, expected: u64, observed: u64) -> Finding {
+    let observed_from_zero = expected.checked_sub(observed).is_some_and(|missing| missing > count.sum());
     let observed = match expected.checked_sub(observed) {
-        Some(lost @ 1..) => format!("{what} is {observed}: {lost} of the additions are lost"),
+        Some(lost) if (1..=count.sum()).contains(&lost) => format!("{what} is {observed}: {lost} of the additions are lost"),
         _ => format!("{what} is {observed}"),
     };
     let next = match count.sync {
+        _ if observed_from_zero => "the count goes on from what FILE holds: map FILE, and set nothing to 0; mmap(2), MAP_SHARED; open(2), O_TRUNC",
         "lock" => "the lock is taken before the load, held without a break, and given back after the store; fcntl(2), Advisory record locking",
         "sem" => "all processes wait for one semaphore in shared memory before the load, and post it after the store; sem_init(3)",
         "atomic" => "one atomic operation loads, adds and stores; a load and a store that are atomic each are two: see AtomicU64::fetch_add",

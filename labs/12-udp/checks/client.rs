@@ -9,18 +9,19 @@ use harness::prelude::*;
 use crate::steps::{Id, answer, differs_from, expecting, nothing_came, question};
 
 /// Arguments of `ask` for a try that lasts as long as any check.
-pub const PATIENT: [&str; 4] = ["-t", "60000", "-r", "2"];
+pub const PATIENT: [&str; 4] = ["-t", "900000", "-r", "2"];
 
 /// Arguments of `ask` for tries that are over soon, and as many of them as a busy machine may need.
-pub const RESTLESS: [&str; 4] = ["-t", "40", "-r", "200"];
+pub const RESTLESS: [&str; 4] = ["-t", "40", "-r", "1000"];
 
-/// Milliseconds of a try that is to end while the client cannot go on.
-const TRY: u64 = 600;
+/// Arguments of `ask` for tries that are to end while the client cannot go on: one second each.
+pub const MEASURED: [&str; 4] = ["-t", "1000", "-r", "50"];
+
 /// More than that.
-const LONGER: Duration = Duration::from_millis(TRY + 100);
+const LONGER: Duration = Duration::from_millis(1100);
 
-/// The same as arguments of `ask`.
-pub const MEASURED: [&str; 4] = ["-t", "600", "-r", "50"];
+/// Seconds that are no rest of such a try, but most of a new one.
+const ANEW: f64 = 0.9;
 
 /// `ask`, and the question that it has sent first.
 pub struct Client {
@@ -55,6 +56,27 @@ impl Client {
     pub fn of(session: &mut Session, program: Program, server: &Mailbox, text: &[u8]) -> Result<Self, Unpassed> {
         let next = "see which address and which port the question is sent to, in the network's byte order; ip(7), byteorder(3)";
         let came = expecting("ask sends its question to the server", next, session.datagram(server))?;
+        Self::that_sent(session, program, &came, text)
+    }
+
+    /// The same for an `ask` that is to wait for longer than any check: once it sleeps, the question must be there.
+    pub fn start_patient(session: &mut Session, server: &Mailbox, text: &[u8]) -> Result<Self, Unpassed> {
+        let program = start(session, &PATIENT, server.address, text)?;
+        let goal = "ask sends its question to the server, and waits for the answer";
+        let next = "see which address and which port the question is sent to, in the network's byte order; ip(7), byteorder(3)";
+        expecting(goal, next, session.until_asleep_for_a_while(goal))?;
+        match &session.datagrams(server)?[..] {
+            [] => Err(Finding::new("datagram", goal, "it waits, and nothing has come", next).with(session.waiting_lines()).into()),
+            [came] => Self::that_sent(session, program, came, text),
+            [came, ..] => {
+                Self::that_sent(session, program, came, text)?;
+                let next = "header and text go into one datagram, and it is sent again only when the time is up; sendto(2), poll(2)";
+                Err(Finding::new("datagram", "ask sends one datagram, and waits", "more than one comes", next).into())
+            }
+        }
+    }
+
+    fn that_sent(session: &Session, program: Program, came: &Datagram, text: &[u8]) -> Result<Self, Unpassed> {
         let Some(id) = came.bytes.first_chunk::<4>().copied() else {
             let observed = format!("a datagram of {} bytes", came.bytes.len());
             let next = "header and text go into one datagram: one call sends both; sendto(2)";
@@ -64,7 +86,7 @@ impl Client {
             let finding = difference("the question's text, behind four bytes of id", text, &came.bytes[id.len()..]);
             return Err(finding.with(session.end_lines(program)).into());
         }
-        Ok(Self { program, address: came.from, id, question: came.bytes })
+        Ok(Self { program, address: came.from, id, question: came.bytes.clone() })
     }
 
     /// `ask` sleeps until its time is up: it has not ended, printed or sent anything.
@@ -92,7 +114,12 @@ impl Client {
     /// An answer has been sent that `ask` must print.
     pub fn ends_well(&self, session: &mut Session, number: u32, text: &[u8]) -> Result<(), Unpassed> {
         let next = "see where it waits, and what it compares before it takes an answer for its own; poll(2), recvfrom(2)";
-        expecting("ask prints the answer and ends", next, session.exit(self.program))?;
+        let goal = "ask prints the answer and ends";
+        // A patient one that has not understood would keep everybody waiting.
+        if session.until_asleep_for_a_while(goal).is_ok() && !session.has_ended(self.program) {
+            return Err(Finding::new("deadlock", goal, "it goes on waiting", next).with(session.waiting_lines()).into());
+        }
+        expecting(goal, next, session.exit(self.program))?;
         prints(session, self.program, &[format!("{number} ").as_bytes(), text, b"\n"].concat())?;
         exits(session, self.program, Exit::Status(0))
     }
@@ -127,18 +154,48 @@ impl Client {
         kill(session, self.program)
     }
 
-    /// The time of the try is up, and the client can go on now: it must send its question again without waiting once more.
-    pub fn sends_without_waiting(&self, session: &mut Session, server: &Mailbox) -> Result<(), Unpassed> {
-        session.settle()?;
-        let came = session.datagrams(server)?;
-        let Some(first) = came.first() else {
-            let goal = "ask sends again when its time since the last sending is up";
-            let next = "compute the end of the try once, and wait each time only for what is left of it; poll(2), clock_gettime(2)";
-            let finding = Finding::new("time-limit", goal, "it has sent nothing and waits anew", next);
-            return Err(finding.with(session.waiting_lines()).with(session.end_lines(self.program)).into());
-        };
-        self.is_repetition(first)
+    /// Lets the client go on that this fault has held until the time of its try was up: it must send its question again without waiting once more. What is
+    /// looked at is the time limit of the first call that waits: how long it takes would tell more of the machine than of the program.
+    pub fn sends_without_waiting(&self, session: &mut Session, server: &Mailbox, held: Armed) -> Result<(), Unpassed> {
+        session.datagrams(server)?;
+        let so_far = session.events().len();
+        session.release(held)?;
+        let goal = "ask sends again when its time since the last sending is up";
+        let next = "compute the end of the try once, and wait each time only for what is left of it; poll(2), clock_gettime(2)";
+        let waits = session.until(goal, |session| Ok(first_step(session, so_far)));
+        if expecting(goal, next, waits)? {
+            let observed = "it has sent nothing, and waits for as long again";
+            return Err(Finding::new("time-limit", goal, observed, next).with(session.end_lines(self.program)).into());
+        }
+        let came = expecting(goal, next, session.datagram(server))?;
+        self.is_repetition(&came)
     }
+}
+
+/// Whether the first thing that the client does from that event on is to wait anew; false if it is to send.
+fn first_step(session: &Session, from: usize) -> Option<bool> {
+    session.events()[from..].iter().find_map(|event| match event.call {
+        Send | Write if session.kind_of(event) == Some(Kind::Udp) => Some(false),
+        Poll | Select | EpollWait => matches!(event.detail, Detail::Time(limit) if limit > ANEW).then_some(true),
+        Recv | Read if session.kind_of(event) == Some(Kind::Udp) => receive_limit(session, event).filter(|limit| *limit > 0).map(|_| true),
+        _ => None,
+    })
+}
+
+/// The whole seconds of the time-out that was last set for receiving on the socket, if this call keeps to one.
+fn receive_limit(session: &Session, receive: &Event) -> Option<i64> {
+    let of_it = |event: &&Event| event.entered < receive.entered && event.object == receive.object;
+    let set = |event: &&Event| event.call == Setsockopt && event.arguments[2] as i32 == libc::SO_RCVTIMEO;
+    match session.events().iter().filter(of_it).rfind(set)?.detail {
+        Detail::Integer(seconds) => Some(seconds),
+        _ => None,
+    }
+}
+
+/// How often `ask` has sent something.
+pub fn times_sent(session: &Session, program: Program) -> usize {
+    let sent = |event: &&Event| matches!(event.call, Send | Write) && session.kind_of(event) == Some(Kind::Udp) && event.succeeded();
+    session.events_of(program).filter(sent).count()
 }
 
 /// Ends a client that still waits.

@@ -62,7 +62,10 @@ fn main() {
         }
     }
     // Every child that there is gets waited for, whatever happened.
-    let all_well = children.into_iter().fold(true, |well, child| reap(child) && well);
+    let mut all_well = true;
+    for child in children {
+        all_well &= reap(child);
+    }
     if let Some(error) = failed {
         fail_with("fork", &error);
     }

@@ -1,5 +1,4 @@
-//! Mistake: put gives the mutex back when it has moved tail on, and copies the line then. A get may come first and
-//! take what stood in the slot before, since another put has posted `used`.
+//! Mistake: put moves tail on before it has the mutex, and only the copy is inside. Two of them take the same slot.
 
 use libc::{c_int, c_uint, sem_t, timespec};
 use memoffset::offset_of;
@@ -232,9 +231,8 @@ impl Ring {
     fn put(&self, line: &[u8]) {
         // First the slot, then the mutex: the other way round, whoever waits for a slot would keep out those who could free one.
         wait(self.free(), None);
-        wait(self.mutex(), None);
         let slot = self.advance(offset_of!(Header, tail));
-        post(self.mutex());
+        wait(self.mutex(), None);
         if let Some(slot) = slot {
             let length: *mut u32 = slot.cast();
             // SAFETY: the slot lies in the mapping, aligned, and is this process's as long as it has the mutex.
@@ -243,6 +241,8 @@ impl Ring {
             // SAFETY: `line` is at most LONGEST bytes, which is what the slot holds from `data` on.
             unsafe { ptr::copy_nonoverlapping(line.as_ptr(), data, line.len()) };
         }
+        // What is wrong is said when the mutex is free again: the others are not to wait for a process that has ended.
+        post(self.mutex());
         if slot.is_none() {
             damaged("tail");
         }
