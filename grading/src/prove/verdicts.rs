@@ -6,6 +6,7 @@ use harness::record::CheckRecord;
 use harness::verdict::Word;
 
 use crate::compile::Built;
+use crate::prove::messages;
 use crate::prove::report::{LabReport, Problem};
 use crate::prove::subjects::{Kind, Subject};
 use crate::prove::{Examined, Request, row};
@@ -105,7 +106,7 @@ fn compare_repetitions(subject: &Subject, all: &[&Vec<CheckRecord>], request: &R
         let mut differing = (2..)
             .zip(rest.iter())
             .filter_map(|(number, records)| Some((number, records.get(check)?)))
-            .filter(|(_, record)| record.verdict != expected.verdict || record.message() != expected.message());
+            .filter(|(_, record)| record.verdict != expected.verdict || messages::normal(record) != messages::normal(expected));
         let Some((number, other)) = differing.next() else { continue };
         let times = 1 + differing.count();
         report.problem(Problem::promise(

@@ -290,7 +290,11 @@ impl Tracer {
     /// Sends the signals again that came while a task was made to step.
     fn send_put_off(&mut self) -> io::Result<()> {
         for (pid, signal) in std::mem::take(&mut self.memory.put_off) {
-            process::kill(pid, signal)?;
+            match process::kill(pid, signal) {
+                // Whom it was for has ended meanwhile; that says nothing of the task that is looked after now.
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                result => result?,
+            }
         }
         Ok(())
     }
