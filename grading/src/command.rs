@@ -63,13 +63,16 @@ struct ProveArguments {
     /// How many submissions are checked at a time [default: two for each processor]
     #[arg(long, value_parser = at_least_one)]
     jobs: Option<usize>,
-    /// Check everything so many times, and demand the same verdicts and messages
+    /// Check everything so many times, and demand the same verdicts
     #[arg(long, default_value = "1", value_parser = at_least_one)]
     repeat: usize,
     /// A check that cannot be done here is a problem
     #[arg(long)]
     no_skips: bool,
-    /// Record the messages of rejected submissions, under seed 1, instead of comparing them with those recorded
+    /// Compare the messages of rejected submissions, under seed 1, with those recorded
+    #[arg(long, conflicts_with_all = ["seed", "bless"])]
+    messages: bool,
+    /// Record the messages of rejected submissions, under seed 1
     #[arg(long, conflicts_with = "seed")]
     bless: bool,
     /// Print one JSON object and nothing else
@@ -124,11 +127,15 @@ fn root() -> Result<PathBuf, Failure> {
 fn prove_labs(arguments: ProveArguments) -> Result<u8, Failure> {
     let request = prove::Request {
         labs: arguments.labs,
-        seed: if arguments.bless { messages::SEED } else { arguments.seed.unwrap_or_else(store::drawn) },
+        seed: if arguments.bless || arguments.messages { messages::SEED } else { arguments.seed.unwrap_or_else(store::drawn) },
         jobs: arguments.jobs.unwrap_or_else(parallel::jobs_that_wait),
         repeat: arguments.repeat,
         no_skips: arguments.no_skips,
-        bless: arguments.bless,
+        messages: match (arguments.messages, arguments.bless) {
+            (true, _) => prove::Messages::Compared,
+            (_, true) => prove::Messages::Recorded,
+            _ => prove::Messages::Passed,
+        },
     };
     let root = root()?;
     if !arguments.json {

@@ -9,7 +9,7 @@ use crate::compile::Built;
 use crate::prove::messages;
 use crate::prove::report::{LabReport, Problem};
 use crate::prove::subjects::{Kind, Subject};
-use crate::prove::{Examined, Request, row};
+use crate::prove::{Examined, Messages, Request, row};
 use crate::ready::ReadyLab;
 
 /// The records of one repetition, or why there are none.
@@ -102,11 +102,12 @@ fn rejected(subject: &Subject, check: &str, records: &[CheckRecord], report: &mu
 
 fn compare_repetitions(subject: &Subject, all: &[&Vec<CheckRecord>], request: &Request, report: &mut LabReport) {
     let Some((first, rest)) = all.split_first() else { return };
+    let compared = request.messages == Messages::Compared;
     for (check, expected) in first.iter().enumerate() {
         let mut differing = (2..)
             .zip(rest.iter())
             .filter_map(|(number, records)| Some((number, records.get(check)?)))
-            .filter(|(_, record)| record.verdict != expected.verdict || messages::normal(record) != messages::normal(expected));
+            .filter(|(_, record)| record.verdict != expected.verdict || (compared && messages::normal(record) != messages::normal(expected)));
         let Some((number, other)) = differing.next() else { continue };
         let times = 1 + differing.count();
         report.problem(Problem::promise(
