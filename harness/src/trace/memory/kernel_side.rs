@@ -6,14 +6,9 @@ use super::PAGE;
 use crate::call::name_of;
 use crate::kernel::arch::Registers;
 use crate::kernel::process::Pid;
-use crate::kernel::ptrace::{self, Resume, read_memory};
+use crate::kernel::ptrace::{self, Resume};
 use crate::trace::Tracer;
-
-/// Most buffers of one call that are looked at; the kernel's IOV_MAX is 1024.
-const MOST_BUFFERS: u64 = 1024;
-/// `sizeof(struct iovec)`, and the place of `msg_iov` and `msg_iovlen` in `struct msghdr`; recvmsg(2).
-const IOVEC: usize = 16;
-const MESSAGE_VECTOR: u64 = 16;
+use crate::trace::vector::Vector;
 
 impl Tracer {
     /// At a call's entry: if the kernel will touch closed memory in it, the call is put off and the memory opened first; `true` if so.
@@ -87,27 +82,10 @@ fn only_names_memory(number: u64) -> bool {
     matches!(&*name_of(number), "mmap" | "munmap" | "mremap" | "mprotect" | "madvise" | "msync" | "mlock" | "munlock" | "shmat" | "shmdt")
 }
 
-/// The addresses that a call is given, directly or in a vector of buffers, each page of short buffers once.
+/// The addresses that a call is given, directly or in a vector of buffers.
 fn touched(pid: Pid, number: u64, arguments: &[u64; 6]) -> Vec<u64> {
     let mut addresses: Vec<u64> = arguments.iter().copied().filter(|argument| *argument >= PAGE).collect();
-    let vector = match &*name_of(number) {
-        "readv" | "writev" | "preadv" | "pwritev" | "preadv2" | "pwritev2" => Some((arguments[1], arguments[2])),
-        "sendmsg" | "recvmsg" => {
-            let mut words = [0; 16];
-            let read = read_memory(pid, arguments[1] + MESSAGE_VECTOR, &mut words).unwrap_or(0);
-            let (at, count) = words.split_at(8);
-            (read == words.len()).then(|| (word(at), word(count)))
-        }
-        _ => None,
-    };
-    if let Some((at, count)) = vector {
-        let mut buffer = vec![0; usize::try_from(count.min(MOST_BUFFERS)).unwrap_or(0) * IOVEC];
-        let length = read_memory(pid, at, &mut buffer).unwrap_or(0);
-        addresses.extend(buffer[..length].chunks_exact(IOVEC).map(|entry| word(&entry[..8])));
-    }
+    let buffers = Vector::of(pid, number, arguments).map_or_else(Vec::new, |vector| vector.buffers);
+    addresses.extend(buffers.iter().map(|buffer| buffer.at));
     addresses
-}
-
-fn word(bytes: &[u8]) -> u64 {
-    bytes.try_into().map_or(0, u64::from_ne_bytes)
 }
