@@ -4,7 +4,7 @@
 //! segment is under way, nothing inside the run can wake any of them. The letter in `/proc/PID/stat` alone would be wrong once in some hundred thousand
 //! times, and a false deadlock is a false mark.
 
-use super::event::{Detail, ProcessId};
+use super::event::{Detail, Event, ProcessId};
 use super::object::{Kind, ObjectId};
 use super::{State, Task, Tracer};
 use crate::call::{Call, has_time_limit, name_of};
@@ -106,10 +106,15 @@ impl Tracer {
     /// Whether TCP has sent what is not acknowledged yet: the kernel's timers then still work for the run. A window that stays closed (timer 4) does not
     /// count: it opens only when somebody reads.
     fn segments_under_way(&self) -> bool {
-        let made = |domain: i32| self.events.iter().any(|event| event.call == Call::Socket && event.arguments[0] as i32 == domain);
-        let six = made(libc::AF_INET6);
-        // A peer of the check's own speaks IPv4 to a socket of either kind; and a packet socket sees the connections of everyone.
-        let four = six || made(libc::AF_INET) || made(libc::AF_PACKET);
+        /// The bits of a socket's type beside its flags; socket(2).
+        const TYPE: u64 = 0xf;
+        let sockets = || self.events.iter().filter(|event| event.call == Call::Socket);
+        let stream =
+            |domain: i32| sockets().any(|event| event.arguments[0] as i32 == domain && event.arguments[1] & TYPE == libc::SOCK_STREAM as u64);
+        let six = stream(libc::AF_INET6);
+        // A peer of the check's own speaks IPv4 to a socket of either kind; and a packet socket, or a raw one, sees the connections of everyone.
+        let sees_all = |event: &Event| event.arguments[0] as i32 == libc::AF_PACKET || event.arguments[1] & TYPE == libc::SOCK_RAW as u64;
+        let four = six || stream(libc::AF_INET) || sockets().any(sees_all);
         [("self/net/tcp", four), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).any(|(table, _)| {
             let table = self.proc.table(table).unwrap_or_default();
             table.lines().skip(1).any(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:")))
