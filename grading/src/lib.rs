@@ -5,6 +5,7 @@
 //! - [`workspace`] finds the course and its labs; [`starter`] takes the solution out of a source file; [`handout`] writes the student's workspace;
 //! - [`artifacts`] has cargo build what is built once (check executables, the libraries that programs link), [`compile`] builds one program with rustc;
 //! - [`ready`] joins them: a lab that can compile a set of sources and check the result in the lab's own check executable, another process;
+//! - [`records`] reads what a batch has written, [`whole`] writes files that are whole or not there;
 //! - [`prove`] holds a lab to what its author promises, [`mutants`] looks for mistakes that its checks do not see, [`run`] grades a folder of submissions.
 //!
 //! Nothing that a student wrote is ever run by this crate: programs are compiled here, and run by the harness in its sandbox.
@@ -20,8 +21,10 @@ pub mod mutants;
 pub mod parallel;
 pub mod prove;
 pub mod ready;
+pub mod records;
 pub mod run;
 pub mod sources;
 pub mod starter;
 pub mod supervise;
+pub mod whole;
 pub mod workspace;

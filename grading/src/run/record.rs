@@ -2,6 +2,7 @@
 //!
 //! A record holds no time, no process number and no path of this machine: the same submission, lab version and seed give the same bytes.
 
+use harness::finding::Finding;
 use harness::manifest::LabFolder;
 use harness::record::CheckRecord;
 use harness::verdict::Word;
@@ -83,8 +84,37 @@ pub struct Check {
     pub max_points: u32,
     /// What was expected, what was observed, the next step; empty for a pass.
     pub message: String,
+    /// What is wrong, part by part, where the verdict is `fail`: what `message` says, for reports that lay it out themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
     /// The command that does the check again with the same inputs.
     pub replay: String,
+    /// When the student may see the check and its message.
+    #[serde(default, skip_serializing_if = "Visibility::is_visible")]
+    pub visibility: Visibility,
+}
+
+/// When a student may see a check, its verdict and its message. The words are Gradescope's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Always.
+    #[default]
+    Visible,
+    /// When the time to hand in is over.
+    AfterDueDate,
+    /// When the marks are released.
+    AfterPublished,
+    /// Never.
+    Hidden,
+}
+
+impl Visibility {
+    /// Whether the student may always see it.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        *self == Self::Visible
+    }
 }
 
 impl Record {
@@ -136,17 +166,16 @@ impl Record {
                 Word::Broken => true,
                 Word::Skipped => !ready.skip_is_explained(record, true),
             };
-            let mut message = shown(&record.message());
-            if message.len() > MESSAGE_BYTES {
-                message = format!("{}\n(cut here)\n", cut(&message, MESSAGE_BYTES));
-            }
+            let message = shortened(&shown(&record.message()));
             self.checks.push(Check {
                 name: record.check.clone(),
                 verdict: record.verdict,
                 points,
                 max_points,
                 message,
+                finding: record.finding.as_ref().map(harmless),
                 replay: record.replay.clone(),
+                visibility: Visibility::default(),
             });
         }
         self
@@ -159,6 +188,8 @@ impl Record {
             points: 0,
             max_points: check.points,
             message: shown(message),
+            finding: None,
+            visibility: Visibility::default(),
             replay: format!("cargo lab check {} {} --seed {}", lab.name, check.name, self.seed),
         };
         self.checks = lab.manifest.checks.iter().map(check).collect();
@@ -187,4 +218,23 @@ impl Record {
             self.checks.iter().filter(|check| matches!(check.verdict, Word::Broken | Word::Skipped)).map(|check| &*check.name).collect();
         Some(format!("not observed: {}", unobserved.join(", ")))
     }
+}
+
+fn shortened(text: &str) -> String {
+    if text.len() > MESSAGE_BYTES { format!("{}\n(cut here)\n", cut(text, MESSAGE_BYTES)) } else { text.to_owned() }
+}
+
+/// The finding with every text made harmless, as the message is.
+fn harmless(finding: &Finding) -> Finding {
+    let text = |text: &str| shortened(&shown(text));
+    let mut finding = finding.clone();
+    for part in [&mut finding.kind, &mut finding.expected, &mut finding.observed, &mut finding.next].into_iter().chain(&mut finding.evidence) {
+        *part = text(part);
+    }
+    for label in &mut finding.labels {
+        (label.what, label.text, label.place.file) = (text(&label.what), text(&label.text), text(&label.place.file));
+        // A path of this machine; empty already where the line's text was read.
+        label.place.path.clear();
+    }
+    finding
 }

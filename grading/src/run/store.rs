@@ -1,11 +1,10 @@
 //! The output folder: records, the seed, the grades.
 //!
-//! Theory of operation: a file is written under another name in the folder where it belongs, brought to the disk, and renamed; a reader, or a
-//! batch that goes on, meets the old file or the new one and nothing between. One batch at a time works in a folder: it holds a lock, which
-//! the kernel gives back however the process ends; what an earlier one left unfinished can therefore be swept away.
+//! Theory of operation: a reader, or a batch that goes on, meets the old file or the new one and nothing between ([`whole`]). One batch at a time works
+//! in a folder: it holds a lock, which the kernel gives back however the process ends; what an earlier one left unfinished can therefore be swept away.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,9 +13,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use crate::failure::Failure;
-
-/// What unfinished files begin with.
-const UNFINISHED: &str = ".unfinished-";
+use crate::whole::{self, UNFINISHED};
 
 /// The output folder, locked for this batch.
 #[derive(Debug)]
@@ -106,20 +103,7 @@ impl Store {
     /// # Errors
     /// The folder cannot be written, or the disk is full.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-        let path = self.folder.join(path);
-        let folder = path.parent().unwrap_or(&self.folder);
-        let attempt = || {
-            fs::create_dir_all(folder)?;
-            let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
-            file.write_all(bytes)?;
-            let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o644);
-            file.as_file().set_permissions(mode)?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)?;
-            // The new name is in the folder, and that has to reach the disk as well.
-            File::open(folder)?.sync_all()
-        };
-        attempt().map_err(|error| Failure::input("write", &path, &error))
+        whole::write(&self.folder.join(path), bytes)
     }
 }
 

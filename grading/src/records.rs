@@ -1,0 +1,134 @@
+//! A folder of records, as `grade run` and `grade merge` leave it: what reports and exports are made of.
+//!
+//! Theory of operation: every record is read before anything is written, and one that cannot be used ends the command with its file, line and reason: a
+//! table of marks that lacks a student without a word would be worse than none.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::run::record::{Record, SCHEMA};
+
+/// How many bad records an error lists.
+const LISTED: usize = 20;
+
+/// All records of a folder.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    /// The students, sorted by name.
+    pub students: Vec<StudentRecords>,
+}
+
+/// One student's records.
+#[derive(Debug, Clone)]
+pub struct StudentRecords {
+    /// The name of the folder of records: a safe file name, and no other student's.
+    pub folder: String,
+    /// The name for people.
+    pub name: String,
+    /// One for each lab, sorted by lab.
+    pub records: Vec<Record>,
+}
+
+impl Records {
+    /// Reads the records in `folder`, or in its folder `records`; those of the labs with these folder names, or of all.
+    ///
+    /// # Errors
+    /// A folder that cannot be read or holds no record, and records that cannot be used.
+    pub fn read(folder: &Path, labs: &[String]) -> Result<Self, Failure> {
+        let below = folder.join("records");
+        let place = if below.is_dir() { below } else { folder.to_path_buf() };
+        let mut students = Vec::new();
+        let mut bad = Vec::new();
+        for (name, path) in entries(&place)?.into_iter().filter(|(_, path)| path.is_dir()) {
+            let mut records = Vec::new();
+            for (file, path) in entries(&path)? {
+                let Some(lab) = file.strip_suffix(".json").filter(|lab| labs.is_empty() || labs.iter().any(|wanted| wanted == lab)) else { continue };
+                match read_one(&path, lab) {
+                    Ok(record) => records.push(record),
+                    Err(reason) => bad.push(reason),
+                }
+            }
+            if let Some(first) = records.first() {
+                students.push(StudentRecords { folder: name, name: first.student.clone(), records });
+            }
+        }
+        if !bad.is_empty() {
+            return Err(Failure::BadInput(described(&bad)));
+        }
+        if students.is_empty() {
+            let wanted = if labs.is_empty() { String::new() } else { format!(" of {}", labs.join(", ")) };
+            return Err(Failure::BadInput(format!(
+                "expected records{wanted} in {}, one folder for each student; there is none. Name the folder that `grade run` wrote with --out",
+                place.display()
+            )));
+        }
+        students.sort_by(|a, b| (&a.name, &a.folder).cmp(&(&b.name, &b.folder)));
+        Ok(Self { students })
+    }
+
+    /// Every student with each of the records.
+    pub fn all(&self) -> impl Iterator<Item = (&StudentRecords, &Record)> {
+        self.students.iter().flat_map(|student| student.records.iter().map(move |record| (student, record)))
+    }
+
+    /// The folders of all labs that there is a record of, sorted.
+    #[must_use]
+    pub fn labs(&self) -> Vec<&str> {
+        self.all().map(|(_, record)| &*record.lab).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// One line for each record that somebody must look at.
+    #[must_use]
+    pub fn attention(&self) -> Vec<String> {
+        self.all().filter_map(|(student, record)| Some(format!("{} {}: {}", student.name, record.lab, record.attention()?))).collect()
+    }
+}
+
+impl StudentRecords {
+    /// The record of a lab.
+    #[must_use]
+    pub fn of(&self, lab: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.lab == lab)
+    }
+}
+
+/// The visible entries of a folder with their names, sorted. A name that is not UTF-8 is none that a record has.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let failed = |error: std::io::Error| Failure::input("read the records in", folder, &error);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.')) {
+            found.push((name.to_owned(), path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads one record. The errors name the file.
+fn read_one(path: &Path, lab: &str) -> Result<Record, String> {
+    let text = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let at = |error: &serde_json::Error| format!("{}:{}:{}", path.display(), error.line(), error.column());
+    // The form first: another form would be told as a missing or unknown key.
+    let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", at(&error)))?;
+    if value["schema"] != SCHEMA {
+        return Err(format!("{}: expected a record with schema {SCHEMA}; observed {}", path.display(), value["schema"]));
+    }
+    let record: Record = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", at(&error)))?;
+    if record.lab != lab {
+        return Err(format!("{}: expected the record of {lab}; observed that of {}", path.display(), record.lab));
+    }
+    Ok(record)
+}
+
+fn described(bad: &[String]) -> String {
+    let mut text = format!("expected records that can be read; {} cannot. Remove them, and let `grade run` make them again:", bad.len());
+    bad.iter().take(LISTED).for_each(|line| text.push_str(&format!("\n  {line}")));
+    if bad.len() > LISTED {
+        text.push_str(&format!("\n  and {} more", bad.len() - LISTED));
+    }
+    text
+}
