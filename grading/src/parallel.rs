@@ -10,10 +10,10 @@ pub fn default_jobs() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The same for work that waits as long as it computes, as a lab's checks do.
+/// The same for work that mostly waits, as a lab's checks do for the programs that they run.
 #[must_use]
 pub fn jobs_that_wait() -> usize {
-    2 * default_jobs()
+    4 * default_jobs()
 }
 
 /// Does `work` on every item, at most `jobs` at a time; the results are in the items' order.
