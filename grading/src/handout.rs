@@ -13,6 +13,9 @@ use harness::manifest::LabFolder;
 use crate::failure::Failure;
 use crate::starter::starter;
 
+/// The members of the student's workspace, where they exist; `docs/examples` is the book's programs.
+const STUDENTS_MEMBERS: [&str; 3] = ["harness", "labs/*", "docs/examples"];
+
 /// Files and folders of the course that a student gets as they are, where they exist.
 const AS_THEY_ARE: [&str; 7] = ["harness", "docs", "Cargo.lock", ".gitignore", "rustfmt.toml", "rust-toolchain.toml", "clippy.toml"];
 
@@ -107,12 +110,14 @@ fn turn_into_starters(lab: &Path, folder: &Path, out: &Path) -> Result<(), Failu
 fn student_manifest(root: &Path) -> Result<String, Failure> {
     let path = root.join("Cargo.toml");
     let text = fs::read_to_string(&path).map_err(|error| Failure::input("read", &path, &error))?;
-    let changed = with_members(&text);
+    let own = STUDENTS_MEMBERS.into_iter().filter(|member| member.contains('*') || root.join(member).join("Cargo.toml").is_file());
+    let own: Vec<String> = own.map(str::to_owned).collect();
+    let changed = with_members(&text, &own);
     let members: Vec<String> = toml::from_str::<toml::Table>(&changed)
         .ok()
         .and_then(|table| table.get("workspace")?.get("members")?.clone().try_into().ok())
         .unwrap_or_default();
-    if members == ["harness", "labs/*"] {
+    if members == own {
         Ok(changed)
     } else {
         Err(Failure::BadInput(format!(
@@ -122,12 +127,12 @@ fn student_manifest(root: &Path) -> Result<String, Failure> {
     }
 }
 
-fn with_members(manifest: &str) -> String {
+fn with_members(manifest: &str, members: &[String]) -> String {
     let mut out = String::new();
     let mut in_members = false;
     for line in manifest.lines() {
         if line.replace(' ', "").starts_with("members=") {
-            out.push_str("members = [\"harness\", \"labs/*\"]\n");
+            out.push_str(&format!("members = {members:?}\n"));
             in_members = !line.contains(']');
         } else if in_members {
             in_members = !line.contains(']');
@@ -222,7 +227,8 @@ mod tests {
     #[test]
     fn the_members_are_the_students_and_the_rest_stays() {
         let manifest = "# c\n[workspace]\nmembers = [\n  \"harness\",\n  \"grading\",\n]\nresolver = \"3\"\n";
-        assert_eq!(with_members(manifest), "# c\n[workspace]\nmembers = [\"harness\", \"labs/*\"]\nresolver = \"3\"\n");
-        assert_eq!(with_members("members = [\"grading\"]\nx = 1\n"), "members = [\"harness\", \"labs/*\"]\nx = 1\n");
+        let own = ["harness", "labs/*"].map(str::to_owned);
+        assert_eq!(with_members(manifest, &own), "# c\n[workspace]\nmembers = [\"harness\", \"labs/*\"]\nresolver = \"3\"\n");
+        assert_eq!(with_members("members = [\"grading\"]\nx = 1\n", &own), "members = [\"harness\", \"labs/*\"]\nx = 1\n");
     }
 }

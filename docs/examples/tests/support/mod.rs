@@ -1,0 +1,95 @@
+//! The programs of the book, in Rust as cargo has built them and in C as `cc` builds them here, and how they are run.
+
+#![allow(dead_code, reason = "each test executable uses a part of it")]
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// No program here runs for long. This is the last resort, for one that hangs.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The folder `docs/examples`.
+pub fn examples() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder that holds `docs` and `labs`.
+pub fn course() -> PathBuf {
+    examples().ancestors().nth(2).expect("docs/examples lies two levels deep").to_path_buf()
+}
+
+/// The names of the files in a folder that end like this, without the ending, sorted.
+pub fn names(folder: &Path, ending: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("read {}: {error}", folder.display()));
+    let mut names: Vec<String> = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(ending)?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// Where cargo has put the Rust program of this name.
+pub fn rust(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_tcp-server")).with_file_name(name)
+}
+
+/// Builds the C program of this name; with a warning it does not count as built.
+pub fn c(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}-{}", std::process::id()));
+    compile(&examples().join("c").join(format!("{name}.c")), &["-o".as_ref(), target.as_os_str()]);
+    target
+}
+
+/// Runs `cc` on a source, with every warning an error.
+pub fn compile(source: &Path, more: &[&std::ffi::OsStr]) {
+    let output = Command::new("cc")
+        .args(["-std=gnu17", "-Wall", "-Wextra", "-Wpedantic", "-Werror"])
+        .arg(source)
+        .args(more)
+        .output()
+        .unwrap_or_else(|error| panic!("run cc: {error}; Rust needs it too, as its linker: install gcc and libc6-dev"));
+    assert!(output.status.success(), "{}:\n{}", source.display(), String::from_utf8_lossy(&output.stderr));
+}
+
+/// How a program ended, and what it printed.
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a program to its end.
+pub fn run(program: &Path, arguments: &[&str]) -> Ended {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("run {}: {error}", program.display()));
+    let stdout = reader(child.stdout.take().expect("a pipe"));
+    let stderr = reader(child.stderr.take().expect("a pipe"));
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("our child") {
+            break status;
+        }
+        if begin.elapsed() > DEADLINE {
+            child.kill().expect("our child");
+            child.wait().expect("our child");
+            panic!("{} {arguments:?} has not ended within {DEADLINE:?}", program.display());
+        }
+        thread::sleep(Duration::from_millis(2));
+    };
+    Ended { status, stdout: stdout.join().expect("a reader"), stderr: stderr.join().expect("a reader") }
+}
+
+fn reader(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = Vec::new();
+        from.read_to_end(&mut text).expect("a pipe can be read");
+        String::from_utf8_lossy(&text).into_owned()
+    })
+}
