@@ -12,6 +12,7 @@ mod hint;
 mod json;
 mod layout;
 mod list;
+mod network;
 mod progress;
 mod report;
 mod run;
@@ -72,6 +73,43 @@ enum Task {
     ///
     /// The exit status is the program's, 128 + S if signal S killed it.
     Trace(TraceArguments),
+    /// Draw a network of several hosts, or build it and walk around in it
+    #[command(subcommand)]
+    Network(NetworkTask),
+}
+
+/// What `lab network` is asked for. FILE describes a network: see docs/src/network.md.
+#[derive(Debug, Subcommand)]
+enum NetworkTask {
+    /// Draw the network
+    Show {
+        /// The description
+        file: PathBuf,
+        /// Write a picture to this file instead, by its ending: .svg or .html
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Build the network, run a shell or a command on one of its hosts, and take it down
+    ///
+    /// Hosts are known by their names. `on HOST COMMAND` runs a command on another one. The exit status is the command's, 128 + S if signal S killed it.
+    Up {
+        /// The description
+        file: PathBuf,
+        /// The host or router to be on; the first host if left out
+        #[arg(long, value_name = "NAME")]
+        host: Option<String>,
+        /// The command and its arguments; a shell if left out
+        #[arg(last = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Run a command on another host: inside `lab network up` only, where it is also called `on`
+    On {
+        /// The host or router
+        host: String,
+        /// The command and its arguments
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// What `lab trace` is asked for.
@@ -175,11 +213,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(Status::BadInput as u8)
         });
     }
-    let status = perform(arguments).unwrap_or_else(|no_answer| {
+    let told = |no_answer: NoAnswer| {
         eprintln!("error: {}", escaped(&no_answer.text));
         no_answer.status
-    });
-    ExitCode::from(status as u8)
+    };
+    if let Some(Task::Network(task)) = &arguments.task {
+        return network::perform(task).unwrap_or_else(|no_answer| ExitCode::from(told(no_answer) as u8));
+    }
+    ExitCode::from(perform(arguments).unwrap_or_else(told) as u8)
 }
 
 fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
@@ -192,7 +233,7 @@ fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
         Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
         Some(Task::Timeline(arguments)) => timeline::perform(&arguments)?,
         Some(Task::Check(arguments)) => return check::perform(&arguments),
-        Some(Task::Trace(_)) => {} // It has the traced program's exit code, and `main` has done it.
+        Some(Task::Trace(_) | Task::Network(_)) => {} // They have another program's exit code, and `main` has done them.
     }
     Ok(Status::AllPassed)
 }

@@ -13,6 +13,7 @@ pub mod ipc;
 mod kernel;
 pub mod lab;
 pub mod manifest;
+pub mod network;
 pub mod prelude;
 pub mod procfs;
 mod random;

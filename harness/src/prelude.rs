@@ -6,6 +6,7 @@ pub use crate::fault::{AsCalls, Fault, Fired, Who, delay_at, errno_name, exit_wi
 pub use crate::finding::Finding;
 pub use crate::ipc::Leftover;
 pub use crate::lab::Lab;
+pub use crate::network::{Node, Range, Role, Topology};
 pub use crate::procfs::Access;
 pub use crate::run::{
     Run, bytes_moved, closes_unused_ends, complains, difference, excerpt, exits, leaves_nothing, prints, reaps_its_children, when, without_races,

@@ -81,6 +81,16 @@ pub struct Descriptor {
     pub close_on_exec: bool,
 }
 
+/// A file of short records below `/proc`, held open.
+pub struct Table(OwnedFd);
+
+impl Table {
+    /// What it says now.
+    pub fn read(&self) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&descriptor::read_records(self.0.as_fd())?).into_owned())
+    }
+}
+
 impl Proc {
     /// Opens `/proc`.
     pub fn open() -> io::Result<Self> {
@@ -94,6 +104,11 @@ impl Proc {
     /// A file of short records below `/proc`, for instance `self/net/tcp`.
     pub fn table(&self, path: &str) -> io::Result<String> {
         self.text(path)
+    }
+
+    /// Opens such a file, to be read again and again with [`Table::read`]: a table of the network that this process is in now, wherever it is later.
+    pub fn open_table(&self, path: &str) -> io::Result<Table> {
+        Ok(Table(descriptor::open_at(Some(self.root.as_fd()), &std::ffi::CString::new(path)?, libc::O_RDONLY, 0)?))
     }
 
     /// Any file below `/proc`, for instance `self/mounts`.

@@ -55,7 +55,7 @@ impl fmt::Display for Refused {
 }
 
 /// The exact mend for a system that refuses namespaces, from what it says about itself.
-fn mend(error: &io::Error) -> String {
+pub(crate) fn mend(error: &io::Error) -> String {
     let setting = |path: &str| fs::read_to_string(path).ok().map(|value| value.trim().to_owned());
     if setting("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
         return "as root: sysctl -w user.max_user_namespaces=10000".into();
@@ -66,14 +66,14 @@ fn mend(error: &io::Error) -> String {
     if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") {
         return "as root: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0".into();
     }
+    if error.raw_os_error() == Some(libc::ENOSPC) {
+        return "as root: raise the limits below /proc/sys/user/".into();
+    }
     if Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists() {
         return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
             .into();
     }
-    match error.raw_os_error() {
-        Some(libc::ENOSPC) => "as root: raise the limits below /proc/sys/user/".into(),
-        _ => "allow unprivileged user namespaces (user_namespaces(7)) for this user or container".into(),
-    }
+    "allow unprivileged user namespaces (user_namespaces(7)) for this user or container".into()
 }
 
 /// The environment variable that asks for the weaker tier, to try the fall-back: `none` uses no namespaces.

@@ -72,11 +72,17 @@ const SHORT_RECORD: usize = 1024;
 /// another was the last. For the kernel's tables every read begins with a walk through all of the table.
 pub fn read_records_at(directory: BorrowedFd<'_>, path: &str) -> io::Result<Vec<u8>> {
     let path = CString::new(path)?;
-    let file = open_at(Some(directory), &path, libc::O_RDONLY, 0)?;
+    read_records(open_at(Some(directory), &path, libc::O_RDONLY, 0)?.as_fd())
+}
+
+/// The same for such a file that is open, from its beginning.
+pub fn read_records(file: BorrowedFd<'_>) -> io::Result<Vec<u8>> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_SET) })?;
     let mut content = Vec::new();
     let mut page = [0; PROC_PAGE];
     loop {
-        let count = read(file.as_fd(), &mut page)?;
+        let count = read(file, &mut page)?;
         content.extend_from_slice(&page[..count]);
         if count + SHORT_RECORD <= PROC_PAGE {
             return Ok(content);

@@ -10,6 +10,7 @@ pub mod ipc;
 pub mod local;
 pub mod message;
 pub mod namespace;
+pub mod netlink;
 pub mod packet;
 pub mod process;
 pub mod ptrace;

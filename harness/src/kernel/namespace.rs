@@ -15,6 +15,26 @@ pub fn unshare_all() -> io::Result<()> {
     checked(unsafe { libc::unshare(flags) }).map(drop)
 }
 
+/// Puts this process into a mount, network and UTS namespace of its own, and where asked for a user namespace first; its children also into a PID namespace.
+pub fn unshare_for_network(with_user: bool) -> io::Result<()> {
+    let user = if with_user { libc::CLONE_NEWUSER } else { 0 };
+    let flags = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWPID | user;
+    // SAFETY: no precondition beyond a single thread, which the user namespace needs and the kernel checks.
+    checked(unsafe { libc::unshare(flags) }).map(drop)
+}
+
+/// Puts this process into a network namespace of its own.
+pub fn unshare_network() -> io::Result<()> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// Puts this process into a network namespace that there is; setns(2).
+pub fn enter_network(namespace: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
 /// mount(2). Empty strings stand for arguments that the kernel ignores.
 pub fn mount(source: &CStr, target: &CStr, filesystem: &CStr, flags: libc::c_ulong, data: &CStr) -> io::Result<()> {
     // SAFETY: all strings are NUL-terminated.

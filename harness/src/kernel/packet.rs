@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
 
@@ -34,4 +34,15 @@ pub fn open(interface: &CStr) -> io::Result<OwnedFd> {
     // SAFETY: the length is that of the address structure.
     checked(unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), size_of_val(&address) as libc::socklen_t) })?;
     Ok(socket)
+}
+
+/// Asks for the frames to others too that pass this interface: it is promiscuous as long as the socket is open; packet(7), PACKET_ADD_MEMBERSHIP.
+pub fn take_all(socket: BorrowedFd<'_>, interface: &CStr) -> io::Result<()> {
+    // SAFETY: the name is NUL-terminated.
+    let index = unsafe { libc::if_nametoindex(interface.as_ptr()) };
+    let request = libc::packet_mreq { mr_ifindex: index.cast_signed(), mr_type: libc::PACKET_MR_PROMISC as u16, mr_alen: 0, mr_address: [0; 8] };
+    let length = size_of_val(&request) as libc::socklen_t;
+    // SAFETY: the length is that of the structure.
+    checked(unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, (&raw const request).cast(), length) })
+        .map(drop)
 }

@@ -323,6 +323,21 @@ pub fn unlimit(resource: libc::__rlimit_resource_t) -> io::Result<()> {
     checked(unsafe { libc::setrlimit(resource, &raw const limit) }).map(drop)
 }
 
+extern "C" fn do_nothing(_signal: libc::c_int) {}
+
+/// What the terminal's keys send (SIGINT, SIGQUIT) does not end this process from now on. A program that it executes gets the default again: a handler does not
+/// survive exec, and an ignored signal would.
+pub fn outlive_the_terminals_signals() -> io::Result<()> {
+    let handler: extern "C" fn(libc::c_int) = do_nothing;
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: the handler does nothing, which is safe at any moment.
+        if unsafe { libc::signal(signal, handler as libc::sighandler_t) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Closes every descriptor; close_range(2).
 pub fn close_everything() {
     // SAFETY: the caller is a process that uses no descriptor from here on.

@@ -14,6 +14,7 @@ mod evidence;
 pub mod local;
 mod look;
 pub mod message;
+mod network;
 pub mod peer;
 mod start;
 mod stream;
@@ -112,6 +113,8 @@ pub struct Session {
     message_queues: BTreeSet<i32>,
     /// Numbers of calls that programs stop at besides those that have a name.
     traced_too: Vec<u32>,
+    /// The hosts and routers of the run, where it has any.
+    network: Option<network::Hosts>,
 }
 
 /// Why a run cannot go on.
@@ -163,6 +166,7 @@ impl Session {
             queues: BTreeSet::new(),
             message_queues: BTreeSet::new(),
             traced_too: Vec::new(),
+            network: None,
         })
     }
 

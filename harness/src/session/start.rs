@@ -21,6 +21,10 @@ use crate::verdict::Unpassed;
 pub struct Start<'session> {
     session: &'session mut Session,
     name: String,
+    /// A program of the system's instead of the lab's, by its path.
+    installed: Option<CString>,
+    /// The host or router to start it on.
+    on: Option<String>,
     called: Option<String>,
     arguments: Vec<Vec<u8>>,
     input: Option<Vec<u8>>,
@@ -29,7 +33,27 @@ pub struct Start<'session> {
 
 impl<'session> Start<'session> {
     pub(super) fn new(session: &'session mut Session, name: &str) -> Self {
-        Self { session, name: name.to_owned(), called: None, arguments: Vec::new(), input: Some(Vec::new()), closed: [false; 3] }
+        Self {
+            session,
+            name: name.to_owned(),
+            installed: None,
+            on: None,
+            called: None,
+            arguments: Vec::new(),
+            input: Some(Vec::new()),
+            closed: [false; 3],
+        }
+    }
+
+    pub(super) fn installed(session: &'session mut Session, name: &str, path: CString) -> Self {
+        Self { installed: Some(path), ..Self::new(session, name) }
+    }
+
+    /// Starts it on this host or router of [`Session::build_network`].
+    #[must_use]
+    pub fn on(mut self, node: &str) -> Self {
+        self.on = Some(node.to_owned());
+        self
     }
 
     /// Adds an argument.
@@ -88,8 +112,14 @@ impl<'session> Start<'session> {
     /// Broken, if it cannot be started.
     pub fn start(self) -> Result<Program, Unpassed> {
         let session = self.session;
-        let place = session.names.iter().position(|name| *name == self.name);
-        let place = place.ok_or_else(|| Unpassed::Broken(format!("the lab has no program `{}`", self.name)))?;
+        let path = match self.installed {
+            Some(path) => path,
+            None => {
+                let place = session.names.iter().position(|name| *name == self.name);
+                let place = place.ok_or_else(|| Unpassed::Broken(format!("the lab has no program `{}`", self.name)))?;
+                descriptor::c_path(&session.sandbox.programs[place])?
+            }
+        };
         let number = session.running.len();
         let text = |text: &[u8]| CString::new(text).map_err(|_| Unpassed::Broken("an argument with a NUL byte".into()));
         let (stdin, stdin_ours) = descriptor::pipe()?;
@@ -100,7 +130,7 @@ impl<'session> Start<'session> {
         session.note_standard(&stderr, "standard error")?;
         let streams = [(stdin, self.closed[0]), (stdout, self.closed[1]), (stderr, self.closed[2])];
         let launch = Launch {
-            path: descriptor::c_path(&session.sandbox.programs[place])?,
+            path,
             arguments: std::iter::once(self.name.as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
             environment: environment(&session.sandbox.directory)?,
             directory: descriptor::c_path(&session.sandbox.directory)?,
@@ -111,7 +141,10 @@ impl<'session> Start<'session> {
             own_session: true,
             fresh_signals: true,
         };
-        let launched = process::launch(&launch)?;
+        let launched = match &self.on {
+            Some(node) => session.inside(node, || process::launch(&launch))??,
+            None => process::launch(&launch)?,
+        };
         let process = session.tracer.follow(launched.pid, number, &self.name)?;
         if let Some(called) = &self.called {
             session.tracer.call(number, called);

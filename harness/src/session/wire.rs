@@ -1,7 +1,7 @@
 //! The check at the wire: whole frames sent on an interface of the run, and all that pass there seen.
 //!
 //! Theory of operation: a packet socket on loopback gets its own frames back, in the same moment as everyone else who listens there. So [`Wire::send`] returns
-//! once the frame has come back: whoever is to see it has it by then, however busy the machine is, and a program that still sleeps has not been woken by it.
+//! once the frame has come back, and on a cable once it has come in at the other end: whoever is to see it has it by then, however busy the machine is, and a program that still sleeps has not been woken by it.
 
 use std::ffi::CString;
 use std::io;
@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::{Session, TICK};
 use crate::kernel::{descriptor, named, packet, process};
+use crate::network::Node;
 use crate::verdict::Unpassed;
 
 /// Milliseconds for a frame to pass an interface of the run: the last resort.
@@ -19,7 +20,19 @@ const LONGEST: usize = 66 << 10;
 /// A packet socket of the check's own.
 pub struct Wire {
     socket: OwnedFd,
+    /// Where frames that were sent come in, if not at the socket itself.
+    far: Far,
     seen: Vec<Vec<u8>>,
+}
+
+/// What tells that a frame which was sent has come in.
+enum Far {
+    /// The wire's own socket: the interface is loopback.
+    Itself,
+    /// A packet socket at the only other end.
+    End(OwnedFd),
+    /// Nobody: whoever is to get it is one of several.
+    Unknown,
 }
 
 impl Session {
@@ -31,7 +44,36 @@ impl Session {
         self.needs_namespaces()?;
         let name = CString::new(interface).map_err(|_| Unpassed::Broken("an interface's name with a NUL byte".into()))?;
         let socket = packet::open(&name).map_err(|error| named(&format!("a packet socket on {interface}"), &error))?;
-        Ok(Wire { socket, seen: Vec::new() })
+        Ok(Wire { socket, far: Far::Itself, seen: Vec::new() })
+    }
+
+    /// From now on the check sees every frame on this LAN of [`Session::build_network`] that a member sends, and can send there itself, as one more member.
+    ///
+    /// # Errors
+    /// Broken, if there is no such LAN.
+    pub fn tap(&mut self, lan: &str) -> Result<Wire, Unpassed> {
+        let hosts = self.hosts()?;
+        let topology = hosts.topology();
+        let unknown = || Unpassed::Broken(format!("the network has no LAN `{lan}`"));
+        let number = topology.lans.iter().position(|known| known.name == lan).ok_or_else(unknown)?;
+        let switch = hosts.switch(number);
+        let open = || {
+            let socket = packet::open(&switch)?;
+            packet::take_all(socket.as_fd(), &switch)?;
+            Ok(socket)
+        };
+        let named = |error: io::Error| named(&format!("a packet socket on the LAN {lan}"), &error);
+        let socket = hosts.inside(hosts.between(), open)?.map_err(named)?;
+        let members: Vec<_> = topology.members(number).collect();
+        let far = match members[..] {
+            [(node, interface)] => {
+                let interface = CString::new(Node::interface_name(interface)).unwrap_or_default();
+                let namespace = hosts.namespace(&node.name).ok_or_else(unknown)?;
+                Far::End(hosts.inside(namespace, || packet::open(&interface))?.map_err(named)?)
+            }
+            _ => Far::Unknown,
+        };
+        Ok(Wire { socket, far, seen: Vec::new() })
     }
 
     /// Whether some packet socket of the run holds frames that its program has not received.
@@ -55,9 +97,24 @@ impl Wire {
     /// Broken, if the kernel does not take it or it does not come.
     pub fn send(&mut self, frame: &[u8]) -> Result<(), Unpassed> {
         self.look()?;
+        if let Far::End(end) = &self.far {
+            // What came in there by itself is not looked at.
+            take_in(end, &mut Vec::new())?;
+        }
         let before = self.seen.len();
         descriptor::write(self.socket.as_fd(), frame).map_err(|error| named("send on a packet socket", &error))?;
-        self.wait("the frame that was sent", |seen| seen[before..].iter().any(|one| one == frame).then_some(()))
+        match &self.far {
+            Far::Itself => self.wait("the frame that was sent", |seen| seen[before..].iter().any(|one| one == frame).then_some(())),
+            Far::End(end) => {
+                let mut came = Vec::new();
+                wait_until("the frame that was sent", || {
+                    take_in(end, &mut came)?;
+                    // The wire fills up short frames.
+                    Ok(came.iter().any(|one| one.starts_with(frame)).then_some(()))
+                })
+            }
+            Far::Unknown => Ok(()),
+        }
     }
 
     /// All frames that have come in so far, link header included, in their order.
@@ -77,30 +134,50 @@ impl Wire {
         self.wait(what, |seen| seen.iter().find(|frame| is_so(frame)).cloned())
     }
 
+    /// The frames that have come in so far and were not taken, and none of them from then on.
+    ///
+    /// # Errors
+    /// Broken, if the socket cannot be read.
+    pub fn take(&mut self) -> Result<Vec<Vec<u8>>, Unpassed> {
+        self.look()?;
+        Ok(std::mem::take(&mut self.seen))
+    }
+
     fn wait<T>(&mut self, what: &str, found: impl Fn(&[Vec<u8>]) -> Option<T>) -> Result<T, Unpassed> {
-        let until = process::ticks() + PASSES_WITHIN / TICK as u64;
-        loop {
+        wait_until(what, || {
             self.look()?;
-            if let Some(value) = found(&self.seen) {
-                return Ok(value);
-            }
-            if process::ticks() > until {
-                return Err(Unpassed::Broken(format!("{what} did not come in on the interface")));
-            }
-            // The next tick ends this.
-            process::wait_for_signal();
-        }
+            Ok(found(&self.seen))
+        })
     }
 
     /// Takes in what is there.
     fn look(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; LONGEST];
-        loop {
-            match descriptor::read(self.socket.as_fd(), &mut buffer) {
-                Ok(length) => self.seen.push(buffer[..length].to_vec()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
-            }
+        take_in(&self.socket, &mut self.seen)
+    }
+}
+
+fn wait_until<T>(what: &str, mut found: impl FnMut() -> io::Result<Option<T>>) -> Result<T, Unpassed> {
+    let until = process::ticks() + PASSES_WITHIN / TICK as u64;
+    loop {
+        if let Some(value) = found()? {
+            return Ok(value);
+        }
+        if process::ticks() > until {
+            return Err(Unpassed::Broken(format!("{what} did not come in on the interface")));
+        }
+        // The next tick ends this.
+        process::wait_for_signal();
+    }
+}
+
+/// Reads the frames that a packet socket has.
+fn take_in(socket: &OwnedFd, frames: &mut Vec<Vec<u8>>) -> io::Result<()> {
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        match descriptor::read(socket.as_fd(), &mut buffer) {
+            Ok(length) => frames.push(buffer[..length].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
         }
     }
 }

@@ -12,9 +12,12 @@ const HEAD: usize = 48;
 const NARROWEST: usize = 150;
 const WIDEST: usize = 420;
 
-const STYLE: &str = "\
+/// The font and the colours that all pictures have, for a light and a dark page.
+pub(crate) const COLOURS: &str = "\
 svg{font:12px ui-monospace,monospace;background:var(--paper);--paper:#fff;--ink:#1b1f24;--faint:#8a929c;--line:#c9ced6;--arrow:#2464b4;--loud:#b3261e}\
-@media(prefers-color-scheme:dark){svg{--paper:#15181c;--ink:#e6e9ed;--faint:#8d97a3;--line:#3a414a;--arrow:#7fb2f0;--loud:#ff8a80}}\
+@media(prefers-color-scheme:dark){svg{--paper:#15181c;--ink:#e6e9ed;--faint:#8d97a3;--line:#3a414a;--arrow:#7fb2f0;--loud:#ff8a80}}";
+
+const STYLE: &str = "\
 text{fill:var(--ink);paint-order:stroke;stroke:var(--paper);stroke-width:4px}.n{fill:var(--faint)}.h{font-weight:bold}.l{stroke:var(--line)}.b{stroke:var(--faint);stroke-width:4;opacity:.45}\
 .a{stroke:var(--arrow);fill:none}.t{fill:var(--arrow)}.d{fill:var(--ink)}.x{fill:var(--loud)}text.x{fill:var(--loud);font-weight:bold}";
 
@@ -25,7 +28,7 @@ pub fn svg(timeline: &Timeline, title: &str) -> String {
     let width = places.last().map_or(0, |(start, width)| start + width) + MARGIN;
     let height = HEAD + timeline.steps.len() * ROW + MARGIN;
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{COLOURS}{STYLE}</style>\n",
         escaped(title)
     );
     out.push_str("<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"t\" d=\"M0 0L8 4L0 8z\"/></marker></defs>\n");
@@ -64,12 +67,17 @@ pub fn svg(timeline: &Timeline, title: &str) -> String {
 /// The picture in a page of its own, which loads nothing from anywhere.
 #[must_use]
 pub fn html(timeline: &Timeline, title: &str) -> String {
+    page(title, &svg(timeline, title))
+}
+
+/// A page with one picture.
+pub(crate) fn page(title: &str, svg: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{0}</title>\n\
          <style>body{{margin:1rem;font:15px system-ui,sans-serif;color-scheme:light dark}}div{{overflow-x:auto}}</style>\n<h1>{0}</h1>\n<div>\n{1}</div>\n</html>\n",
         escaped(title),
-        svg(timeline, title)
+        svg
     )
 }
 
@@ -93,7 +101,7 @@ fn lane_places(timeline: &Timeline) -> Vec<(usize, usize)> {
 }
 
 /// Text as XML has it. Controls, which XML does not have, are replaced.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.chars()
         .map(|c| match c {
             '&' => "&amp;".to_owned(),

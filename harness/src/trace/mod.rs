@@ -131,6 +131,8 @@ pub struct Tracer {
     pub fruitless: u32,
     /// Whether something was written to a standard stream that nobody has taken yet.
     pub output_waits: bool,
+    /// Tables of TCP connections in other networks than the tracer's own, where programs or peers are.
+    pub connections_elsewhere: Vec<crate::procfs::Table>,
     /// Told of every finished call.
     pub on_event: Option<OnEvent>,
     schedule: Option<Schedule>,
@@ -170,6 +172,7 @@ impl Tracer {
             activity: 0,
             fruitless: 0,
             output_waits: false,
+            connections_elsewhere: Vec::new(),
             on_event: None,
             schedule: None,
             memory: Memory::default(),

@@ -11,7 +11,7 @@ use crate::call::{Call, has_time_limit, name_of};
 use crate::kernel::process::Pid;
 use crate::kernel::ptrace::read_memory;
 use crate::kernel::{ipc, message};
-use crate::procfs::{Access, Activity};
+use crate::procfs::{Access, Activity, Table};
 
 /// A task that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,9 +115,10 @@ impl Tracer {
         // A peer of the check's own speaks IPv4 to a socket of either kind; and a packet socket, or a raw one, sees the connections of everyone.
         let sees_all = |event: &Event| event.arguments[0] as i32 == libc::AF_PACKET || event.arguments[1] & TYPE == libc::SOCK_RAW as u64;
         let four = six || stream(libc::AF_INET) || sockets().any(sees_all);
-        [("self/net/tcp", four), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).any(|(table, _)| {
-            let table = self.proc.table(table).unwrap_or_default();
-            table.lines().skip(1).any(|line| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:")))
+        let own = [("self/net/tcp", four), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).map(|(table, _)| self.proc.table(table));
+        own.chain(self.connections_elsewhere.iter().map(Table::read)).any(|table| {
+            let is_armed = |line: &str| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:"));
+            table.unwrap_or_default().lines().skip(1).any(is_armed)
         })
     }
 
