@@ -3,6 +3,8 @@
 //! Exit codes: 0 all is well, 1 a lab does not keep what it promises, 2 usage or bad input, 3 broken (the fault is not the input's).
 //! `grade run` exits 0 when every submission has its record, whatever the marks.
 
+mod export;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -51,6 +53,8 @@ enum Command {
     },
     /// Grades `SUBMISSIONS/<student>/<lab folder>/src/…`; started again, goes on where it stopped
     Run(RunArguments),
+    /// Writes records in the forms that other programs read
+    Export(Box<export::ExportArguments>),
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Mutants { labs, seed, jobs } => judge_mutants(&labs, seed, jobs),
         Command::Handout { dir } => hand_out(&dir),
         Command::Run(arguments) => run_batch(arguments),
+        Command::Export(arguments) => export::export(&arguments),
     };
     let code = done.unwrap_or_else(|failure| {
         let label = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));

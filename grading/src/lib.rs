@@ -6,6 +6,7 @@
 //! - [`artifacts`] has cargo build what is built once (check executables, the libraries that programs link), [`compile`] builds one program with rustc;
 //! - [`ready`] joins them: a lab that can compile a set of sources and check the result in the lab's own check executable, another process;
 //! - [`records`] reads what a batch has written, [`whole`] writes files that are whole or not there;
+//! - [`export`] turns records into the forms that other programs read;
 //! - [`prove`] holds a lab to what its author promises, [`mutants`] looks for mistakes that its checks do not see, [`run`] grades a folder of submissions.
 //!
 //! Nothing that a student wrote is ever run by this crate: programs are compiled here, and run by the harness in its sandbox.
@@ -15,6 +16,7 @@ pub mod artifacts;
 pub mod command;
 pub mod compile;
 pub mod escape;
+pub mod export;
 pub mod failure;
 pub mod handout;
 pub mod mutants;

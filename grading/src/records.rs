@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use harness::manifest::did_you_mean;
+
 use crate::failure::Failure;
 use crate::run::record::{Record, SCHEMA};
 
@@ -32,11 +34,11 @@ pub struct StudentRecords {
 }
 
 impl Records {
-    /// Reads the records in `folder`, or in its folder `records`; those of the labs with these folder names, or of all.
+    /// Reads the records in `folder`, or in its folder `records`.
     ///
     /// # Errors
     /// A folder that cannot be read or holds no record, and records that cannot be used.
-    pub fn read(folder: &Path, labs: &[String]) -> Result<Self, Failure> {
+    pub fn read(folder: &Path) -> Result<Self, Failure> {
         let below = folder.join("records");
         let place = if below.is_dir() { below } else { folder.to_path_buf() };
         let mut students = Vec::new();
@@ -44,7 +46,7 @@ impl Records {
         for (name, path) in entries(&place)?.into_iter().filter(|(_, path)| path.is_dir()) {
             let mut records = Vec::new();
             for (file, path) in entries(&path)? {
-                let Some(lab) = file.strip_suffix(".json").filter(|lab| labs.is_empty() || labs.iter().any(|wanted| wanted == lab)) else { continue };
+                let Some(lab) = file.strip_suffix(".json") else { continue };
                 match read_one(&path, lab) {
                     Ok(record) => records.push(record),
                     Err(reason) => bad.push(reason),
@@ -58,14 +60,53 @@ impl Records {
             return Err(Failure::BadInput(described(&bad)));
         }
         if students.is_empty() {
-            let wanted = if labs.is_empty() { String::new() } else { format!(" of {}", labs.join(", ")) };
             return Err(Failure::BadInput(format!(
-                "expected records{wanted} in {}, one folder for each student; there is none. Name the folder that `grade run` wrote with --out",
+                "expected records in {}, one folder for each student; there is none. Name the folder that `grade run` wrote with --out",
                 place.display()
             )));
         }
         students.sort_by(|a, b| (&a.name, &a.folder).cmp(&(&b.name, &b.folder)));
         Ok(Self { students })
+    }
+
+    /// Keeps the records of these labs, named by folder (`02-pipe`), package (`pipe`) or number; none named are all.
+    ///
+    /// # Errors
+    /// A lab that there is no record of.
+    pub fn keep_labs(&mut self, names: &[String]) -> Result<(), Failure> {
+        let known: Vec<String> = self.labs().into_iter().map(str::to_owned).collect();
+        let mut wanted = BTreeSet::new();
+        for name in names {
+            let is = |lab: &&String| {
+                let (number, rest) = lab.split_once('-').unwrap_or(("", lab));
+                *lab == name || rest == name || name.parse::<u32>().is_ok_and(|wanted| number.parse() == Ok(wanted))
+            };
+            let known_names: Vec<&str> = known.iter().map(|lab| &**lab).collect();
+            let unknown = || Failure::BadInput(format!("there is no record of a lab `{name}`{}", did_you_mean(name, &known_names)));
+            wanted.insert(known.iter().find(is).ok_or_else(unknown)?);
+        }
+        if !names.is_empty() {
+            self.students.iter_mut().for_each(|student| student.records.retain(|record| wanted.contains(&record.lab)));
+            self.students.retain(|student| !student.records.is_empty());
+        }
+        Ok(())
+    }
+
+    /// Keeps the records of these students; none named are all.
+    ///
+    /// # Errors
+    /// A student whom there is no record of.
+    pub fn keep_students(&mut self, names: &[String]) -> Result<(), Failure> {
+        let known: BTreeSet<&str> = self.students.iter().map(|student| &*student.name).collect();
+        if let Some(unknown) = names.iter().find(|name| !known.contains(&***name)) {
+            let nearest: Vec<&str> = known.into_iter().collect();
+            // All names of a large class would hide the message.
+            let near = did_you_mean(unknown, &nearest);
+            let near = if near.contains("did you mean") { &*near } else { "" };
+            return Err(Failure::BadInput(format!("there is no record of a student `{unknown}`{near}")));
+        }
+        self.students.retain(|student| names.is_empty() || names.contains(&student.name));
+        Ok(())
     }
 
     /// Every student with each of the records.
@@ -111,17 +152,24 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
 /// Reads one record. The errors name the file.
 fn read_one(path: &Path, lab: &str) -> Result<Record, String> {
     let text = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let at = |error: &serde_json::Error| format!("{}:{}:{}", path.display(), error.line(), error.column());
-    // The form first: another form would be told as a missing or unknown key.
-    let value: serde_json::Value = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", at(&error)))?;
-    if value["schema"] != SCHEMA {
-        return Err(format!("{}: expected a record with schema {SCHEMA}; observed {}", path.display(), value["schema"]));
+    let record: Record = serde_json::from_slice(&text).map_err(|error| {
+        // Another form of record would be told as a missing or unknown key.
+        match serde_json::from_slice::<serde_json::Value>(&text) {
+            Ok(value) if value["schema"] != SCHEMA => other_form(path, &value["schema"]),
+            _ => format!("{}:{}:{}: {error}", path.display(), error.line(), error.column()),
+        }
+    })?;
+    if record.schema != SCHEMA {
+        return Err(other_form(path, &record.schema));
     }
-    let record: Record = serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", at(&error)))?;
     if record.lab != lab {
         return Err(format!("{}: expected the record of {lab}; observed that of {}", path.display(), record.lab));
     }
     Ok(record)
+}
+
+fn other_form(path: &Path, observed: impl std::fmt::Debug) -> String {
+    format!("{}: expected a record with schema {SCHEMA}; observed {observed:?}", path.display())
 }
 
 fn described(bad: &[String]) -> String {

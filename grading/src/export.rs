@@ -1,0 +1,79 @@
+//! Records in the forms that other programs read.
+//!
+//! Theory of operation: a writer takes records and gives text; it looks at nothing else, so that the same records give the same bytes, and the command
+//! writes every file whole or not at all. The points that a form shows are the points of the record, never a sum that the form's reader makes up
+//! differently; where a form computes its own, the writer arranges it so that both agree, and its tests say so.
+//!
+//! Forms for the instructor ([`jsonl`], [`table`], [`junit`]) hold everything. Forms that a student reads hold of a check that is not visible to
+//! the student at most its points, unless the form itself can keep it back, as Gradescope's can.
+
+pub mod autolab;
+pub mod classroom50;
+pub mod github;
+pub mod gradescope;
+pub mod jsonl;
+pub mod junit;
+pub mod table;
+
+use std::borrow::Cow;
+
+use harness::verdict::Word;
+
+use crate::run::record::{Check, Record, Status};
+
+/// What a student may be told of one check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The check's name, or a number in the place of one that is kept back.
+    pub name: Cow<'a, str>,
+    /// The check's message, or that it is kept back.
+    pub message: Cow<'a, str>,
+    /// The check.
+    pub check: &'a Check,
+}
+
+/// The record's checks as a student may see them, in their order.
+#[must_use]
+pub fn told(record: &Record) -> Vec<Told<'_>> {
+    let mut kept_back = 0;
+    let told = |check| {
+        let check: &Check = check;
+        if check.visibility.is_visible() {
+            return Told { name: Cow::Borrowed(&*check.name), message: Cow::Borrowed(&*check.message), check };
+        }
+        kept_back += 1;
+        Told {
+            name: Cow::Owned(format!("hidden_{kept_back}")),
+            message: Cow::Borrowed("This check is not shown before the marks are released."),
+            check,
+        }
+    };
+    record.checks.iter().map(told).collect()
+}
+
+/// What a student should know of the record as a whole; empty if there is nothing but the checks.
+#[must_use]
+pub fn remark(record: &Record) -> String {
+    let mut text = match record.outcome.status {
+        Status::Built => String::new(),
+        Status::CompileError => format!("The program does not compile, so that no check could be done.\n\n{}\n", record.outcome.message),
+        Status::MissingFile | Status::Refused => format!("There is no program to check: {}\n", record.outcome.message),
+    };
+    if record.needs_attention {
+        text.push_str(
+            "Something could not be observed, through no fault of the program. These points are not final: an instructor will look at it.\n",
+        );
+    }
+    text
+}
+
+/// A verdict as a line of a list has it, for people.
+#[must_use]
+pub fn in_words(verdict: Word) -> &'static str {
+    match verdict {
+        Word::Pass => "pass",
+        Word::Fail => "fail",
+        Word::Broken => "not observed",
+        Word::Skipped => "not done",
+    }
+}
