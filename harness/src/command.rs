@@ -2,13 +2,16 @@
 //!
 //! Theory of operation: the command knows labs only as folders ([`workspace`], [`crate::manifest`]) and checks only as what a lab's check executable prints.
 //! `lab check` lets cargo build those executables ([`build`]), runs them ([`run`]), and draws their records ([`report`]) or prints them as JSON
-//! ([`json`]). Standard output has the answer and nothing else; progress ([`progress`]) and cargo's messages go to standard error.
+//! ([`json`]). Standard output has the answer and nothing else; progress ([`progress`]) and cargo's messages go to standard error. Without a subcommand the
+//! same is done again whenever a file is saved ([`watch`]), and what the student has reached is kept ([`journal`]).
 //!
 //! A subcommand is one variant of [`Task`] and one module.
 
 mod build;
 mod check;
 mod hint;
+mod interrupt;
+mod journal;
 mod json;
 mod layout;
 mod list;
@@ -19,6 +22,7 @@ mod run;
 mod tier;
 mod timeline;
 mod trace;
+mod watch;
 mod workspace;
 
 use std::fmt;
@@ -27,17 +31,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::check::printable::escaped;
 use crate::manifest::BadManifest;
 
-/// Runs and explains the labs of this workspace.
+/// Runs and explains the labs of this workspace. Alone it watches them: whenever a file is saved, the lab is checked again.
 #[derive(Debug, Parser)]
-#[command(name = "lab", bin_name = "cargo lab", version)]
+#[command(name = "lab", bin_name = "cargo lab", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     task: Option<Task>,
+    /// Watch without colours, and without clearing or redrawing anything
+    #[arg(long)]
+    plain: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -225,10 +232,7 @@ pub fn main() -> ExitCode {
 
 fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
     match arguments.task {
-        None => {
-            // Watching the labs as they are edited will be what the command does without a subcommand.
-            print(Arguments::command().render_long_help().ansi().to_string(), false)?;
-        }
+        None => watch::perform(arguments.plain)?,
         Some(Task::List { long, json }) => list::perform(long, json)?,
         Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
         Some(Task::Timeline(arguments)) => timeline::perform(&arguments)?,

@@ -451,8 +451,11 @@ mod lab_command {
     }
 
     #[test]
-    fn alone_it_prints_its_help() {
-        let help = lab("");
+    fn watching_needs_a_terminal_and_says_what_does_not() {
+        let alone = lab("");
+        assert_eq!((alone.status, &*alone.stdout), (Some(2), ""));
+        assert!(alone.stderr.contains("watching needs a terminal") && alone.stderr.contains("`cargo lab check`"), "{}", alone.stderr);
+        let help = lab("--help");
         assert_eq!(help.status, Some(0));
         assert!(help.stdout.contains("Usage: cargo lab"), "{}", help.stdout);
     }

@@ -13,6 +13,7 @@ use std::thread;
 use serde::Deserialize;
 
 use super::NoAnswer;
+use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::workspace::Workspace;
 use crate::manifest::LabFolder;
@@ -44,29 +45,60 @@ struct Target {
     kind: Vec<String>,
 }
 
-/// Builds `labs`.
+/// Builds `labs`, and prints what the compiler has to say.
 ///
 /// # Errors
 /// Cargo could not be started, or gave up on every lab before it compiled anything.
 pub fn build(workspace: &Workspace, labs: &[&LabFolder], progress: Progress) -> Result<Built, NoAnswer> {
-    let mut calls = vec![call(workspace, labs, &progress)?];
-    if calls[0].gave_up && labs.len() > 1 {
-        // One lab with a file missing makes cargo give up on all that are named with it, so each has a call of its own.
-        calls = labs.iter().map(|lab| call(workspace, &[lab], &progress)).collect::<Result<_, _>>()?;
-    }
+    let compiled = compile(workspace, labs, &progress, &Interrupt::never(), colours_wanted());
     // The line goes first: the two would be drawn over each other.
     drop(progress);
+    let compiled = compiled?;
+    eprint!("{}", compiled.diagnostics);
+    compiled.built()
+}
+
+/// What a build came to.
+pub struct Compiled {
+    /// What the compiler has to say.
+    pub diagnostics: String,
+    built: Option<Built>,
+}
+
+impl Compiled {
+    /// The executables.
+    ///
+    /// # Errors
+    /// Cargo gave up on every lab before it compiled anything.
+    pub fn built(self) -> Result<Built, NoAnswer> {
+        self.built.ok_or_else(|| NoAnswer::bad_input("cargo gave up before it compiled anything; its own message is above"))
+    }
+}
+
+/// Builds `labs`; what the compiler has to say is coloured or not.
+///
+/// # Errors
+/// Cargo could not be started, or the task was given up.
+pub fn compile(workspace: &Workspace, labs: &[&LabFolder], progress: &Progress, interrupt: &Interrupt, coloured: bool) -> Result<Compiled, NoAnswer> {
+    let call = |labs: &[&LabFolder]| call(workspace, labs, progress, interrupt, coloured);
+    let mut calls = vec![call(labs)?];
+    if calls[0].gave_up && labs.len() > 1 {
+        // One lab with a file missing makes cargo give up on all that are named with it, so each has a call of its own.
+        calls = labs.iter().map(|lab| call(&[lab])).collect::<Result<_, _>>()?;
+    }
+    let mut diagnostics = String::new();
     for (index, call) in calls.iter().enumerate() {
         // What is wrong with the whole workspace is said once, not for each lab.
         if calls[..index].iter().all(|earlier| earlier.diagnostics != call.diagnostics) {
-            eprint!("{}", call.diagnostics);
+            diagnostics.push_str(&call.diagnostics);
         }
     }
     if calls.iter().all(|call| call.gave_up) {
-        return Err(NoAnswer::bad_input("cargo gave up before it compiled anything; its own message is above"));
+        return Ok(Compiled { diagnostics, built: None });
     }
     let artifacts: Vec<Message> = calls.into_iter().flat_map(|call| call.artifacts).collect();
-    Ok(labs.iter().filter_map(|lab| Some((lab.name.clone(), executables(&artifacts, lab)?))).collect())
+    let built = labs.iter().filter_map(|lab| Some((lab.name.clone(), executables(&artifacts, lab)?))).collect();
+    Ok(Compiled { diagnostics, built: Some(built) })
 }
 
 /// What came out of one call of cargo.
@@ -77,7 +109,7 @@ struct Call {
     gave_up: bool,
 }
 
-fn call(workspace: &Workspace, labs: &[&LabFolder], progress: &Progress) -> Result<Call, NoAnswer> {
+fn call(workspace: &Workspace, labs: &[&LabFolder], progress: &Progress, interrupt: &Interrupt, coloured: bool) -> Result<Call, NoAnswer> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(&cargo);
     // `build`, as `test --no-run` cannot go on past an error. Choosing the test makes cargo build the lab's programs too.
@@ -85,15 +117,15 @@ fn call(workspace: &Workspace, labs: &[&LabFolder], progress: &Progress) -> Resu
     for lab in labs {
         command.args(["--package", &lab.name]);
     }
-    command.args(["--color", if colours_wanted() { "always" } else { "never" }]);
+    command.args(["--color", if coloured { "always" } else { "never" }]);
     command.current_dir(&workspace.root).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| NoAnswer::broken(format!("failed to start {}: {error}", cargo.display())))?;
+    let mut child = interrupt.spawn(&mut command).map_err(|error| NoAnswer::broken(format!("failed to start {}: {error}", cargo.display())))?;
     let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
     let (artifacts, diagnostics) = thread::scope(|scope| {
         let diagnostics = scope.spawn(|| diagnostics(stderr, progress));
         (artifacts(stdout), diagnostics.join().expect("reading does not panic"))
     });
-    let status = child.wait().map_err(|error| NoAnswer::broken(format!("failed to wait for cargo: {error}")))?;
+    let status = interrupt.wait(&mut child).map_err(|error| NoAnswer::broken(format!("failed to wait for cargo: {error}")))?;
     let (artifacts, finished) = artifacts.map_err(|error| NoAnswer::broken(format!("failed to read cargo's messages: {error}")))?;
     Ok(Call { artifacts, diagnostics, gave_up: !finished && !status.success() })
 }

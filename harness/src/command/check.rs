@@ -5,6 +5,7 @@
 
 use super::build::{self, Built};
 use super::hint::known;
+use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::workspace::Workspace;
 use super::{CheckArguments, NoAnswer, Status, json, layout, print, report, run};
@@ -64,7 +65,11 @@ fn check_all<'lab>(labs: &[&'lab LabFolder], built: &Built, arguments: &CheckArg
     let progress = Progress::bar(total, "checking", !arguments.plain);
     let check_one = |&lab: &&'lab LabFolder| {
         let Some(executables) = built.get(&lab.name) else { return LabResult { lab, compiles: false, records: Vec::new() } };
-        let mut records = run::run(lab, &names(lab, asked_for), executables, seed, arguments.jobs, &progress);
+        let mut tell = |record: &CheckRecord| {
+            progress.step();
+            progress.say(&format!("{} {}", record.lab, record.check));
+        };
+        let mut records = run::run(lab, &names(lab, asked_for), executables, seed, arguments.jobs, &mut tell, &Interrupt::never());
         if let Some(check) = asked_for {
             keep_what_matters(&mut records, check);
         }

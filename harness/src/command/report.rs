@@ -16,7 +16,7 @@ use crate::record::CheckRecord;
 use crate::verdict::Word;
 
 /// Where the text of an explanation begins: under its labels.
-const INDENT: usize = 12;
+pub const INDENT: usize = 12;
 
 /// The whole report.
 pub fn drawn(results: &[LabResult<'_>], seed: u64, width: Option<usize>) -> String {
@@ -62,7 +62,7 @@ fn table(out: &mut String, result: &LabResult<'_>, names: usize) {
 }
 
 /// What is wrong, for a check that failed or was broken.
-fn explanation(out: &mut String, record: &CheckRecord, width: Option<usize>) {
+pub fn explanation(out: &mut String, record: &CheckRecord, width: Option<usize>) {
     if !matches!(record.verdict, Word::Fail | Word::Broken) {
         return;
     }

@@ -9,20 +9,21 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use super::build::Executables;
-use super::progress::Progress;
+use super::interrupt::Interrupt;
 use crate::check::programs;
 use crate::manifest::LabFolder;
 use crate::record::CheckRecord;
 use crate::verdict::Word;
 
-/// The records of the checks `names` of `lab`, in their order.
+/// The records of the checks `names` of `lab`, in their order. `tell` gets each as soon as it and all before it are there.
 pub fn run(
     lab: &LabFolder,
     names: &[&str],
     executables: &Executables,
     seed: u64,
     jobs: Option<NonZeroUsize>,
-    progress: &Progress,
+    tell: &mut dyn FnMut(&CheckRecord),
+    interrupt: &Interrupt,
 ) -> Vec<CheckRecord> {
     let mut command = Command::new(&executables.checks);
     command.arg("--lab-run").args(names).args(["--seed", &seed.to_string()]);
@@ -34,7 +35,7 @@ pub fn run(
         command.arg("--programs").arg(folder);
     }
     command.current_dir(&lab.path);
-    let (mut records, trouble) = collect(command, progress);
+    let (mut records, trouble) = collect(command, tell, interrupt);
     names
         .iter()
         .map(|name| match records.iter().position(|record| record.check == *name && record.lab == lab.name) {
@@ -45,8 +46,8 @@ pub fn run(
 }
 
 /// The records that `command` prints, and what to say of those it does not print.
-fn collect(mut command: Command, progress: &Progress) -> (Vec<CheckRecord>, String) {
-    let mut child = match command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+fn collect(mut command: Command, tell: &mut dyn FnMut(&CheckRecord), interrupt: &Interrupt) -> (Vec<CheckRecord>, String) {
+    let mut child = match interrupt.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped())) {
         Ok(child) => child,
         Err(error) => return (Vec::new(), format!("failed to start {}: {error}", command.get_program().display())),
     };
@@ -64,8 +65,7 @@ fn collect(mut command: Command, progress: &Progress) -> (Vec<CheckRecord>, Stri
                 .and_then(|line| serde_json::from_str::<CheckRecord>(&line).map_err(|error| error.to_string()))
             {
                 Ok(record) => {
-                    progress.step();
-                    progress.say(&format!("{} {}", record.lab, record.check));
+                    tell(&record);
                     records.push(record);
                 }
                 Err(error) => nonsense = Some(error),
@@ -74,7 +74,7 @@ fn collect(mut command: Command, progress: &Progress) -> (Vec<CheckRecord>, Stri
         said.join().expect("reading does not panic")
     });
     let said = said.trim_end();
-    let status = child.wait();
+    let status = interrupt.wait(&mut child);
     let trouble = match (status, nonsense) {
         (Err(error), _) => format!("failed to wait for the check executable: {error}"),
         (Ok(_), Some(error)) => format!("the check executable printed something that is not a record: {error}"),

@@ -1,5 +1,6 @@
 //! `lab timeline`: one run of a check, drawn.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -12,10 +13,9 @@ use crate::check::{programs, seed};
 use crate::manifest::LabFolder;
 use crate::record::CheckRecord;
 use crate::timeline::{Timeline, picture, text};
-use crate::verdict::Word;
 
 /// The width of a drawing that does not go to a terminal, in characters.
-const WIDTH: usize = 110;
+pub const WIDTH: usize = 110;
 
 /// Does what `arguments` ask for.
 ///
@@ -33,24 +33,39 @@ pub fn perform(arguments: &TimelineArguments) -> Result<(), NoAnswer> {
     let seed = seed::choose(arguments.seed).map_err(NoAnswer::bad_input)?;
     let built = build::build(&workspace, &[lab], Progress::spinner("building", true))?;
     let executables = built.get(&lab.name).ok_or_else(|| NoAnswer::bad_input(format!("the lab {} does not compile", lab.name)))?;
-    let (record, timelines) = recorded(lab, check, executables, seed)?;
-    let number = arguments.run.map_or(timelines.len(), std::num::NonZeroUsize::get);
-    let timeline = number.checked_sub(1).and_then(|place| timelines.get(place)).ok_or_else(|| match timelines.len() {
-        0 => NoAnswer::bad_input(format!("{check} came to no run: {}", record.reason.clone().unwrap_or_default())),
-        runs => NoAnswer::bad_input(format!("{check} has {runs} run{}; there is no run {number}", if runs == 1 { "" } else { "s" })),
-    })?;
-    let timeline = if arguments.all { timeline.clone() } else { timeline.folded() };
-    let verdict = match record.verdict {
-        Word::Pass => "pass",
-        Word::Fail => "fail",
-        Word::Broken => "broken",
-        Word::Skipped => "skipped",
-    };
-    let title = format!("{} {check}: {verdict} (run {number} of {}, seed {seed})", lab.name, timelines.len());
+    let (title, timeline) = one_run(lab, check, executables, seed, arguments.run.map(NonZeroUsize::get), arguments.all)?;
     match &arguments.output {
         Some(path) => write_picture(path, &timeline, &title),
         None => print(format!("{title}\n\n{}", text::draw(&timeline, layout::width(false).unwrap_or(WIDTH))), false),
     }
+}
+
+/// The last run of a check, drawn in so many columns.
+///
+/// # Errors
+/// The check came to no run, or its executable cannot do its work.
+pub fn last_run(lab: &LabFolder, check: &str, executables: &Executables, seed: u64, width: usize) -> Result<String, NoAnswer> {
+    let (title, timeline) = one_run(lab, check, executables, seed, None, false)?;
+    Ok(format!("{title}\n\n{}", text::draw(&timeline, width)))
+}
+
+/// A run of a check by its number, from 1, or its last, with a title.
+fn one_run(
+    lab: &LabFolder,
+    check: &str,
+    executables: &Executables,
+    seed: u64,
+    number: Option<usize>,
+    all: bool,
+) -> Result<(String, Timeline), NoAnswer> {
+    let (record, timelines) = recorded(lab, check, executables, seed)?;
+    let number = number.unwrap_or(timelines.len());
+    let timeline = number.checked_sub(1).and_then(|place| timelines.get(place)).ok_or_else(|| match timelines.len() {
+        0 => NoAnswer::bad_input(format!("{check} came to no run: {}", record.reason.clone().unwrap_or_default())),
+        runs => NoAnswer::bad_input(format!("{check} has {runs} run{}; there is no run {number}", if runs == 1 { "" } else { "s" })),
+    })?;
+    let title = format!("{} {check}: {} (run {number} of {}, seed {seed})", lab.name, record.verdict.as_str(), timelines.len());
+    Ok((title, if all { timeline.clone() } else { timeline.folded() }))
 }
 
 fn write_picture(path: &Path, timeline: &Timeline, title: &str) -> Result<(), NoAnswer> {

@@ -16,6 +16,7 @@ pub mod process;
 pub mod ptrace;
 pub mod seccomp;
 pub mod socket;
+pub mod terminal;
 
 use std::io;
 
