@@ -12,9 +12,7 @@ use std::net::Ipv4Addr;
 use harness::prelude::*;
 use refusals::{bind_fails, connect_fails, connection_fails, ends_with_usage, port_unknown, read_fails, refuses, shutdown_fails, write_fails};
 use sockets::{children_do_not_listen, holds_no_connection};
-use steps::{
-    Server, accept, binary, converse, end_well, expecting, in_both_modes, last_words, listen, start_client, take_input, text, under, until_printed,
-};
+use steps::{Server, accept, binary, converse, end_well, expecting, in_both_modes, listen, start_client, take_input, text, under, until_printed};
 
 harness::checks! {
     listens, echoes, connection_closed, fork_serves_all, fork_closes, fork_reaps, client_connects, half_close, prints_all, both_ways, client_gone,
@@ -435,7 +433,7 @@ fn serve_last_connection(session: &mut Session, listener: &Listener, client: Pro
         (sent, _) = session.receive_all(&mut connection)?;
     }
     if sent != input {
-        return Err(difference("what echoc sends", input, &sent).with(last_words(session, client)).into());
+        return Err(difference("what echoc sends", input, &sent).with(session.last_words(client)?).into());
     }
     session.send(&mut connection, answer)?;
     end_well(session, client, connection, answer)

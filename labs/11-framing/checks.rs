@@ -10,8 +10,8 @@ use std::net::Ipv4Addr;
 use harness::prelude::*;
 use refusals::{ends_with_usage, receiver_calls_fail, receiver_gone, refuses, sender_calls_fail, sender_resets};
 use steps::{
-    LIMIT, Receiver, accept, arrives_as, binary, expecting, frame, last_words, line, lines, listen, sender_ends, sender_with_input, sender_with_line,
-    sends, start_sender, stream, take_frame, take_messages, under, wrong_frames,
+    LIMIT, Receiver, accept, arrives_as, binary, expecting, frame, line, lines, listen, sender_ends, sender_with_input, sender_with_line, sends,
+    start_sender, stream, take_frame, take_messages, under, wrong_frames,
 };
 
 harness::checks! {
@@ -289,7 +289,7 @@ fn too_long(lab: &Lab, before: &[Vec<u8>], rest: &[u8], ends: bool) -> Verdict {
                 return Ok(());
             }
             let finding = wrong_frames("what send sends before the line that is too long", &stream(before), &sent);
-            Err(finding.with(last_words(session, sender)).into())
+            Err(finding.with(session.last_words(sender)?).into())
         })?;
         sender_ends(session, sender, 1, next)?;
         session.pass()

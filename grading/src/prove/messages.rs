@@ -48,16 +48,34 @@ fn told(record: &CheckRecord) -> String {
     normal(record).lines().filter(of_the_check).map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// A record's message without what the machine decides: which of several children that do the same it is that a fault meets first.
+/// Numbers with so many digits are ports, sequence numbers and addresses that the kernel chose.
+const DIGITS_OF_THE_KERNEL: usize = 5;
+
+/// A record's message without what the machine decides: which of several children that do the same it is that a fault meets first, which ports and sequence
+/// numbers the kernel chose, and where this toolchain's library lies.
 #[must_use]
 pub fn normal(record: &CheckRecord) -> String {
-    let message = record.message();
-    let mut parts = message.split("child ");
+    without_chosen_numbers(&without_library_paths(&record.message()))
+}
+
+fn without_chosen_numbers(message: &str) -> String {
+    let mut normal = String::new();
+    let mut rest = message;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let length = from.find(|c: char| !c.is_ascii_digit()).unwrap_or(from.len());
+        let (digits, after) = from.split_at(length);
+        normal.push_str(before);
+        normal.push_str(if length >= DIGITS_OF_THE_KERNEL || before.ends_with("child ") { "N" } else { digits });
+        rest = after;
+    }
+    normal + rest
+}
+
+fn without_library_paths(message: &str) -> String {
+    let mut parts = message.split("/rustc/");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| {
-        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
-        format!("{text}child {}{rest}", if rest.len() < part.len() { "N" } else { "" })
-    })
+    parts.fold(first, |text, part| format!("{text}LIBRARY{}", part.trim_start_matches(|c: char| !c.is_whitespace())))
 }
 
 /// Writes the messages to the lab's file.
@@ -110,6 +128,14 @@ fn read(text: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_machine_decides_is_left_out() {
+        let said =
+            "child 3 sends 100 bytes from port 41587, seq 1697510195; thread panicked at /rustc/59807616e/library/std/src/io/stdio.rs:1165:9: 5";
+        let normal = without_chosen_numbers(&without_library_paths(said));
+        assert_eq!(normal, "child N sends 100 bytes from port N, seq N; thread panicked at LIBRARY 5");
+    }
 
     #[test]
     fn what_is_recorded_is_read_again() {

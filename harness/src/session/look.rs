@@ -208,6 +208,19 @@ impl Session {
         lines.extend(self.error_lines(program));
         lines
     }
+
+    /// How the program has ended and what it said of it, if it has once the run is at rest: evidence for what did not come. A peer may learn of a connection's
+    /// end before the tracer does of the program's.
+    ///
+    /// # Errors
+    /// Broken, if the trace is not whole. A run that does not come to rest is no error: it has another finding already.
+    pub fn last_words(&mut self, program: Program) -> Result<Vec<String>, Unpassed> {
+        match self.settle() {
+            Ok(()) | Err(Unpassed::Fail(_)) => Ok(if self.has_ended(program) { self.end_lines(program) } else { Vec::new() }),
+            Err(unpassed) => Err(unpassed),
+        }
+    }
+
     /// Whether the program was killed by this signal or ended by it in words, for expectations.
     #[must_use]
     pub fn exit_of(&self, program: Program) -> Option<Exit> {

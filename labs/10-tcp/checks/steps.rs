@@ -52,7 +52,7 @@ impl Server {
         if answer == message {
             return Ok(());
         }
-        Err(difference("what echod sends back", message, &answer).with(last_words(session, self.program)).into())
+        Err(difference("what echod sends back", message, &answer).with(session.last_words(self.program)?).into())
     }
 
     /// A new client, and one message there and back.
@@ -118,7 +118,7 @@ pub fn take_input(session: &mut Session, client: Program, connection: &mut Conne
     let next = "when read returns 0, end the sending direction of the connection, and no more than that; shutdown(2)";
     let (sent, end) = expecting(goal, next, session.receive_all(connection))?;
     if sent != input {
-        return Err(difference("what echoc sends", input, &sent).with(last_words(session, client)).into());
+        return Err(difference("what echoc sends", input, &sent).with(session.last_words(client)?).into());
     }
     match end {
         End::Fin => Ok(()),
@@ -149,11 +149,6 @@ pub fn until_printed(session: &mut Session, client: Program, length: usize) -> R
     let goal = format!("echoc prints the {} that have come back", bytes(length));
     let printed = session.until(&goal, |session| Ok((session.stdout(client).len() >= length).then_some(())));
     expecting(&goal, "wait for the connection and for standard input at the same time; poll(2)", printed)
-}
-
-/// How the program has ended and what it said of it, if it has: evidence for what did not come.
-pub fn last_words(session: &Session, program: Program) -> Vec<String> {
-    if session.has_ended(program) { session.end_lines(program) } else { Vec::new() }
 }
 
 /// Lines of text.

@@ -90,14 +90,14 @@ impl Receiver {
     }
 
     /// Fails unless it has printed these messages and nothing else.
-    pub fn has_printed<M: AsRef<[u8]>>(self, session: &Session, messages: &[M]) -> Result<(), Unpassed> {
+    pub fn has_printed<M: AsRef<[u8]>>(self, session: &mut Session, messages: &[M]) -> Result<(), Unpassed> {
         let (expected, printed) = (lines(messages), self.printed(session));
         if printed == expected {
             return Ok(());
         }
         let next = "compare the two from that place on, and see which bytes of the stream recv takes for a header and which for a message; recv(2)";
         let finding = Finding { next: next.into(), ..difference("what recv prints after `listening`", &expected, &printed) };
-        Err(finding.with(last_words(session, self.program)).into())
+        Err(finding.with(session.last_words(self.program)?).into())
     }
 
     /// Lets the run go on until it has printed these messages; nothing else must be there by then.
@@ -197,7 +197,7 @@ pub fn take_messages<M: AsRef<[u8]>>(session: &mut Session, sender: Program, con
     // One byte more than there should be, so that a sender without end is not waited for.
     let sent = expecting(goal, next, session.receive(connection, expected.len() + 1))?;
     if sent != expected {
-        return Err(wrong_frames("what send sends", &expected, &sent).with(last_words(session, sender)).into());
+        return Err(wrong_frames("what send sends", &expected, &sent).with(session.last_words(sender)?).into());
     }
     Ok(())
 }
@@ -209,7 +209,7 @@ pub fn take_frame(session: &mut Session, sender: Program, connection: &mut Conne
     let next = "see where send waits after it has read a line, and for what; nothing of a frame may stay in a buffer; read(2), sendmsg(2)";
     let sent = expecting(goal, next, session.receive(connection, expected.len()))?;
     if sent != expected {
-        return Err(wrong_frames("what send sends", &expected, &sent).with(last_words(session, sender)).into());
+        return Err(wrong_frames("what send sends", &expected, &sent).with(session.last_words(sender)?).into());
     }
     Ok(())
 }
@@ -237,14 +237,10 @@ pub fn sends<M: AsRef<[u8]>>(lab: &Lab, input: &[u8], messages: &[M], faults: &[
     })
 }
 
-/// How the program has ended and what it said of it, if it has: evidence for what did not come.
-pub fn last_words(session: &Session, program: Program) -> Vec<String> {
-    if session.has_ended(program) { session.end_lines(program) } else { Vec::new() }
-}
-
-fn with_last_words(session: &Session, program: Program, unpassed: Unpassed) -> Unpassed {
+/// A finding also says how the program has ended.
+fn with_last_words(session: &mut Session, program: Program, unpassed: Unpassed) -> Unpassed {
     match unpassed {
-        Unpassed::Fail(finding) => finding.with(last_words(session, program)).into(),
+        Unpassed::Fail(finding) => session.last_words(program).map_or_else(|unseen| unseen, |words| finding.with(words).into()),
         other => other,
     }
 }

@@ -213,7 +213,7 @@ pub fn take_request(session: &mut Session, client: Program, connection: &mut Loc
     let next = "see what it does once it is connected: the zero byte that ends the name is a part of the request; send(2)";
     let goal = "fdget sends its NAME and a zero byte";
     let sent = expecting(goal, next, session.receive_local(connection, expected.len()))?;
-    if sent == expected { Ok(()) } else { Err(difference("what fdget sends", &expected, &sent).with(last_words(session, client)).into()) }
+    if sent == expected { Ok(()) } else { Err(difference("what fdget sends", &expected, &sent).with(session.last_words(client)?).into()) }
 }
 
 /// A whole run of `fdget` against the check's own broker, up to its request.
@@ -254,11 +254,6 @@ pub fn ends_badly(session: &mut Session, client: Program, beginning: &str) -> Re
 pub fn reports(session: &mut Session, client: Program, beginning: &str) -> Result<(), Unpassed> {
     complains(session, client, &[beginning])?;
     exits(session, client, Exit::Status(1))
-}
-
-/// How the program has ended and what it said of it, if it has: evidence for what did not come.
-pub fn last_words(session: &Session, program: Program) -> Vec<String> {
-    if session.has_ended(program) { session.end_lines(program) } else { Vec::new() }
 }
 
 /// A path of the run that has exactly so many bytes.
