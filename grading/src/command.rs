@@ -4,6 +4,7 @@
 //! `grade run` exits 0 when every submission has its record, whatever the marks.
 
 mod export;
+mod intake;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,7 +52,9 @@ enum Command {
         /// The folder to write; new or empty
         dir: PathBuf,
     },
-    /// Grades `SUBMISSIONS/<student>/<lab folder>/src/…`; started again, goes on where it stopped
+    /// Takes in a download of Gradescope, Canvas or Moodle, or a folder of archives, for `grade run`
+    Intake(intake::IntakeArguments),
+    /// Grades `SUBMISSIONS/<student>/<lab folder>/src/…`, an intake or a download; started again, goes on where it stopped
     Run(RunArguments),
     /// Writes records in the forms that other programs read
     Export(Box<export::ExportArguments>),
@@ -86,7 +89,7 @@ struct ProveArguments {
 
 #[derive(Debug, Args)]
 struct RunArguments {
-    /// The folder that holds one folder for each student
+    /// The folder that holds one folder or archive for each student, or a download
     submissions: PathBuf,
     /// The folder for records/ and grades.csv
     #[arg(long)]
@@ -100,6 +103,8 @@ struct RunArguments {
     /// The seed that inputs are drawn from [default: the one kept in the output folder, else drawn from the clock]
     #[arg(long)]
     seed: Option<u64>,
+    #[command(flatten)]
+    tables: intake::TableArguments,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -113,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Prove(arguments) => prove_labs(arguments),
         Command::Mutants { labs, seed, jobs } => judge_mutants(&labs, seed, jobs),
         Command::Handout { dir } => hand_out(&dir),
+        Command::Intake(arguments) => root().and_then(|root| intake::take(&root, arguments)),
         Command::Run(arguments) => run_batch(arguments),
         Command::Export(arguments) => export::export(&arguments),
     };
@@ -195,6 +201,9 @@ fn run_batch(arguments: RunArguments) -> Result<u8, Failure> {
         labs: arguments.labs,
         seed: arguments.seed,
         jobs: arguments.jobs.unwrap_or_else(parallel::default_jobs),
+        roster: arguments.tables.roster,
+        times: arguments.tables.times,
+        layout: arguments.tables.layout,
     };
     let Batch { seed, graded, kept, warnings, attention } = run::run(&root()?, &request)?;
     anstream::println!("{graded} graded, {kept} kept from before, seed {seed}: {}", request.out.join("grades.csv").display());

@@ -4,6 +4,7 @@
 //!
 //! - [`workspace`] finds the course and its labs; [`starter`] takes the solution out of a source file; [`handout`] writes the student's workspace;
 //! - [`artifacts`] has cargo build what is built once (check executables, the libraries that programs link), [`compile`] builds one program with rustc;
+//! - [`intake`] takes in what a class handed in, whatever it comes packed in;
 //! - [`ready`] joins them: a lab that can compile a set of sources and check the result in the lab's own check executable, another process;
 //! - [`records`] reads what a batch has written, [`whole`] writes files that are whole or not there;
 //! - [`export`] turns records into the forms that other programs read;
@@ -19,6 +20,7 @@ pub mod escape;
 pub mod export;
 pub mod failure;
 pub mod handout;
+pub mod intake;
 pub mod mutants;
 pub mod parallel;
 pub mod prove;

@@ -26,6 +26,8 @@ use harness::manifest::LabFolder;
 use crate::compile::{Built, Compiler};
 use crate::escape::shown;
 use crate::failure::Failure;
+use crate::intake::layout::Platform;
+use crate::intake::{self, ledger};
 use crate::parallel;
 use crate::ready::{Outcome, ReadyLab};
 use crate::workspace;
@@ -48,6 +50,12 @@ pub struct Request {
     pub seed: Option<u64>,
     /// How many submissions are graded at a time.
     pub jobs: usize,
+    /// The table of students, for what has to be taken in.
+    pub roster: Option<PathBuf>,
+    /// The table of times.
+    pub times: Option<PathBuf>,
+    /// How the submissions are laid out, where it is not to be told by the names.
+    pub layout: Option<Platform>,
 }
 
 /// What came out of a batch.
@@ -79,8 +87,10 @@ struct Task<'a> {
 pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
     let known = workspace::labs(root, &[])?;
     let wanted = workspace::labs(root, &request.labs)?;
-    let roster = roster::read(&request.submissions, &known)?;
     store::refuse_overlap(&request.submissions, &request.out)?;
+    let (submissions, notes) = unpacked(request, &known, &wanted)?;
+    let mut roster = roster::read(&submissions, &known)?;
+    roster.warnings.splice(0..0, notes);
     let labs: Vec<LabFolder> =
         wanted.into_iter().filter(|lab| !request.labs.is_empty() || roster.students.iter().any(|s| s.labs.contains(&lab.folder))).collect();
     if labs.is_empty() {
@@ -112,7 +122,7 @@ pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
         if stop.load(Ordering::Relaxed) {
             return None;
         }
-        let result = grade(task, &ready[&*task.lab.folder], &request.submissions, &store, seed);
+        let result = grade(task, &ready[&*task.lab.folder], &submissions, &store, seed);
         stop.fetch_or(result.is_err(), Ordering::Relaxed);
         if let Ok((record, kept)) = &result {
             progress.done(record, *kept);
@@ -121,6 +131,32 @@ pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
     });
     progress.end();
     finish(&roster, &labs, done, &store, seed)
+}
+
+/// Where the submissions can be read: where they are, or, if they are packed, taken in below the output folder; and what there is to say of that.
+fn unpacked(request: &Request, labs: &[LabFolder], wanted: &[LabFolder]) -> Result<(PathBuf, Vec<String>), Failure> {
+    let submissions = &request.submissions;
+    let tables = request.roster.is_some() || request.times.is_some() || request.layout.is_some();
+    let is_ledger = submissions.join(ledger::FILE_NAME).is_file();
+    if is_ledger && tables {
+        return Err(Failure::BadInput(format!("{} is an intake: give --roster, --times and --layout to `grade intake`", submissions.display())));
+    }
+    if is_ledger || (!tables && submissions.is_dir() && !intake::is_packed(submissions)?) {
+        return Ok((submissions.clone(), Vec::new()));
+    }
+    let only = (wanted.len() == 1 && !request.labs.is_empty()).then(|| labs.iter().position(|lab| lab.folder == wanted[0].folder)).flatten();
+    let out = request.out.join("intake");
+    let take = intake::Request {
+        download: submissions.clone(),
+        out: out.clone(),
+        roster: request.roster.clone(),
+        times: request.times.clone(),
+        platform: request.layout,
+        replace: true,
+    };
+    let taken = intake::take(labs, only, &take)?;
+    let notes = taken.warnings.into_iter().chain(taken.refused.into_iter().map(|line| format!("refused: {line}"))).collect();
+    Ok((out, notes))
 }
 
 /// Writes the grades, once every task has its record.

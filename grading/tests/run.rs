@@ -275,7 +275,7 @@ fn input_that_cannot_be_used_is_a_clear_error() {
     refused(&submissions, &out, &[], "expected one folder for each student");
     let file = batch.folder.path().join("file");
     fs::write(&file, "").unwrap();
-    refused(&file, &out, &[], "Not a directory");
+    refused(&file, &out, &[], "is neither a zip nor a tar file");
     fs::create_dir_all(submissions.join("ann/01-ecko")).unwrap();
     refused(&submissions, &out, &[], "no student has a lab folder");
     batch.hand_in("ann", RIGHT);

@@ -15,7 +15,8 @@ use harness::manifest::LabFolder;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, open, openat, statat};
 use rustix::io::Errno;
 
-use crate::run::roster::Student;
+use crate::intake::ledger::{Person, SOURCES};
+use crate::run::roster::{Origin, Student};
 use crate::sources::{Source, digest};
 
 /// The most bytes that one source may have.
@@ -54,7 +55,11 @@ impl Collected {
 /// Takes the files that the manifest names out of the student's folder.
 #[must_use]
 pub fn collect(submissions: &Path, student: &Student, lab: &LabFolder) -> Collected {
-    let folder = match lab_folder(submissions, student, lab) {
+    let found = match &student.origin {
+        Origin::Folder(entry) => lab_folder(submissions, Path::new(entry), student, lab),
+        Origin::Ledger(person) => taken_in(submissions, person, student, lab),
+    };
+    let folder = match found {
         Ok(folder) => folder,
         Err(problem) => return problem,
     };
@@ -74,11 +79,24 @@ pub fn collect(submissions: &Path, student: &Student, lab: &LabFolder) -> Collec
     }
 }
 
-fn lab_folder(submissions: &Path, student: &Student, lab: &LabFolder) -> Result<OwnedFd, Collected> {
+/// The folder of a lab that an intake has taken in.
+fn taken_in(submissions: &Path, person: &Person, student: &Student, lab: &LabFolder) -> Result<OwnedFd, Collected> {
+    let missing = || Collected::Missing(format!("expected the sources of {}; nothing like them was handed in{}", lab.folder, student.remark));
+    let refused = |reason: &String| Collected::Refused(reason.clone());
+    let Some(handed) = person.labs.get(&lab.folder) else { return Err(person.refused.as_ref().map_or_else(missing, refused)) };
+    let Some(digest) = &handed.sources else { return Err(handed.refused.as_ref().map_or_else(missing, refused)) };
+    lab_folder(&submissions.join(SOURCES), Path::new(digest), student, lab).map_err(|problem| match problem {
+        // The intake put it there: that it is gone is not the student's doing.
+        Collected::Missing(what) => Collected::Unreadable(format!("what was taken in is not there any more: {what}; do the intake again")),
+        other => other,
+    })
+}
+
+fn lab_folder(submissions: &Path, entry: &Path, student: &Student, lab: &LabFolder) -> Result<OwnedFd, Collected> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     let root =
         open(submissions, flags, Mode::empty()).map_err(|error| Collected::Unreadable(format!("the submissions cannot be opened: {error}")))?;
-    let own = descend(&root, Path::new(&student.entry), "the student's folder")?;
+    let own = descend(&root, entry, "the student's folder")?;
     match descend(&own, Path::new(&lab.folder), &lab.folder) {
         Err(Collected::Missing(_)) => Err(Collected::Missing(format!("expected a folder {}; it is not there{}", lab.folder, student.remark))),
         result => result,
@@ -142,7 +160,9 @@ fn unopened(shown: &str, error: Errno) -> Collected {
     }
 }
 
-fn described(kind: FileType) -> &'static str {
+/// What an entry is, for a message.
+#[must_use]
+pub fn described(kind: FileType) -> &'static str {
     match kind {
         FileType::Symlink => "a symbolic link",
         FileType::Fifo => "a FIFO",

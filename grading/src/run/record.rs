@@ -26,12 +26,18 @@ pub struct Record {
     pub schema: String,
     /// The student's name, as it is shown.
     pub student: String,
+    /// Every number, address and login that a learning platform knows the student by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     /// The lab's folder name.
     pub lab: String,
     /// What was graded with: see [`crate::run::version`].
     pub lab_version: String,
     /// A digest of what was handed in.
     pub submission: String,
+    /// When it was handed in, as RFC 3339 has it, in UTC; absent if nobody said. Grading again does not move it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submitted: Option<String>,
     /// How strong the sandbox was; `null` if nothing was run.
     pub tier: Option<String>,
     /// The seed that inputs were drawn from.
@@ -124,9 +130,11 @@ impl Record {
         Self {
             schema: SCHEMA.to_owned(),
             student: student.name.clone(),
+            ids: student.ids.clone(),
             lab: lab.folder.clone(),
             lab_version: lab_version.to_owned(),
             submission,
+            submitted: student.submitted(&lab.folder),
             tier: None,
             seed,
             points: 0,

@@ -6,15 +6,16 @@ use std::path::Path;
 
 use harness::manifest::{LabFolder, did_you_mean};
 
-use crate::escape::shown_name;
+use crate::escape::{shown, shown_name};
 use crate::failure::Failure;
+use crate::intake::ledger::{Ledger, Person};
 use crate::run::names;
 
 /// One student.
 #[derive(Debug, Clone)]
 pub struct Student {
-    /// The name of the entry below SUBMISSIONS.
-    pub entry: OsString,
+    /// Where the work is.
+    pub origin: Origin,
     /// The name for people: escapes where it is not UTF-8 or holds control characters.
     pub name: String,
     /// The name of the folder of records.
@@ -23,6 +24,28 @@ pub struct Student {
     pub labs: Vec<String>,
     /// What a record about a missing lab should say besides: folders that may have been meant.
     pub remark: String,
+    /// Every number, address and login that a platform knows the student by; none in a plain folder.
+    pub ids: Vec<String>,
+}
+
+/// Where a student's work is.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// In the folder of this name below SUBMISSIONS.
+    Folder(OsString),
+    /// Where the ledger of an intake says.
+    Ledger(Box<Person>),
+}
+
+impl Student {
+    /// When the student handed in this lab, as RFC 3339 has it, in UTC; none if nobody said.
+    #[must_use]
+    pub fn submitted(&self, lab: &str) -> Option<String> {
+        match &self.origin {
+            Origin::Folder(_) => None,
+            Origin::Ledger(person) => person.labs.get(lab)?.submitted.clone(),
+        }
+    }
 }
 
 /// All students, sorted by name, and what is odd about the folder.
@@ -40,6 +63,9 @@ pub struct Roster {
 /// # Errors
 /// A folder that is not there, is no folder, cannot be read, or holds no student.
 pub fn read(submissions: &Path, labs: &[LabFolder]) -> Result<Roster, Failure> {
+    if let Some(ledger) = Ledger::find(submissions)? {
+        return Ok(from_ledger(ledger, labs));
+    }
     let failed = |error: &std::io::Error| Failure::input("read the submissions in", submissions, error);
     let mut entries = Vec::new();
     let mut warnings = Vec::new();
@@ -65,18 +91,42 @@ pub fn read(submissions: &Path, labs: &[LabFolder]) -> Result<Roster, Failure> {
     }
     let mut students = Vec::new();
     for ((entry, is_folder), record_name) in entries.into_iter().zip(record_names) {
-        let mut student = Student { name: shown_name(&entry), entry, record_name, labs: Vec::new(), remark: String::new() };
+        let name = shown_name(&entry);
+        let folder = submissions.join(&entry);
+        let mut student = Student { origin: Origin::Folder(entry), name, record_name, labs: Vec::new(), remark: String::new(), ids: Vec::new() };
         // Two names that look the same are two rows that can be told apart.
         if student.record_name.contains('~') && !student.name.is_ascii() {
             student.name = student.record_name.clone();
         }
         if is_folder {
-            let folder = submissions.join(&student.entry);
             look_into(&mut student, &folder, labs, &mut warnings);
         }
         students.push(student);
     }
     Ok(Roster { students, warnings })
+}
+
+/// The students of a ledger. One who handed in nothing is a student too.
+fn from_ledger(ledger: Ledger, labs: &[LabFolder]) -> Roster {
+    let keys: Vec<OsString> = ledger.students.keys().map(OsString::from).collect();
+    let (record_names, _) = names::record_names(&keys);
+    let mut warnings = Vec::new();
+    let mut students = Vec::new();
+    for ((key, person), record_name) in ledger.students.into_iter().zip(record_names) {
+        for lab in person.labs.keys().filter(|lab| !labs.iter().any(|known| known.folder == **lab)) {
+            warnings.push(format!("{key}: the intake has {lab}, which is no lab of this course"));
+        }
+        let known = person.labs.keys().filter(|lab| labs.iter().any(|known| known.folder == **lab)).cloned().collect();
+        students.push(Student {
+            name: shown(if person.name.is_empty() { &key } else { &person.name }),
+            record_name,
+            labs: known,
+            remark: shown(&person.remark),
+            ids: person.ids.clone(),
+            origin: Origin::Ledger(Box::new(person)),
+        });
+    }
+    Roster { students, warnings }
 }
 
 /// The lab folders of one student; anything else that is there is warned of.

@@ -98,6 +98,13 @@ impl Store {
         serde_json::from_slice(&fs::read(self.folder.join(path)).ok()?).ok()
     }
 
+    /// Whether a file of this folder is there and holds exactly this.
+    #[must_use]
+    pub fn holds(&self, path: &Path, bytes: &[u8]) -> bool {
+        let path = self.folder.join(path);
+        fs::metadata(&path).is_ok_and(|found| found.len() == bytes.len() as u64) && fs::read(&path).is_ok_and(|held| held == bytes)
+    }
+
     /// Writes a file of this folder, all of it or nothing.
     ///
     /// # Errors
