@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use harness::prelude::*;
 
-use crate::steps::{Id, answer, compare_answers, expecting, nothing_came, question};
+use crate::steps::{Id, answer, compare_answers, expecting, nothing_came, number_of, question};
 
 /// `askd`, and the port that it has printed.
 #[derive(Clone, Copy)]
@@ -53,6 +53,12 @@ impl Server {
 
     /// The client must get the answer to a question that it has sent.
     pub fn has_answered(self, session: &mut Session, client: &Mailbox, id: Id, text: &[u8], number: u32) -> Result<(), Unpassed> {
+        self.has_answered_with_one_of(session, client, id, text, &mut vec![number])
+    }
+
+    /// The same where several questions waited at once: a server with several threads may count them in any order. The number is taken out of those that are
+    /// left.
+    pub fn has_answered_with_one_of(self, session: &mut Session, client: &Mailbox, id: Id, text: &[u8], left: &mut Vec<u32>) -> Result<(), Unpassed> {
         let next = "see where askd waits, what it does with the datagram, and to which address it sends; recvfrom(2), sendto(2)";
         let came = expecting("askd answers the question", next, session.datagram(client))?;
         if came.from.port() != self.port {
@@ -61,7 +67,8 @@ impl Server {
             return Err(Finding::new("datagram", expected, "it comes from another port", next).into());
         }
         let reversed: Vec<u8> = text.iter().rev().copied().collect();
-        compare_answers(&answer(id, number, &reversed), &came.bytes)
+        let place = number_of(&came.bytes).and_then(|number| left.iter().position(|one| *one == number)).unwrap_or(0);
+        compare_answers(&answer(id, left.remove(place), &reversed), &came.bytes)
     }
 
     /// Once `askd` is at rest, no datagram must have come to this client.

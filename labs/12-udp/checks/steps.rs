@@ -48,6 +48,11 @@ pub fn nothing_came(session: &mut Session, mailbox: &Mailbox, expected: &str, ne
     }
 }
 
+/// The number in an answer.
+pub fn number_of(answer: &[u8]) -> Option<u32> {
+    answer.get(4..8)?.try_into().map(u32::from_be_bytes).ok()
+}
+
 /// Fails unless the answer is the one expected; says which of its parts is not.
 pub fn compare_answers(expected: &[u8], observed: &[u8]) -> Result<(), Unpassed> {
     if expected == observed {
