@@ -121,7 +121,7 @@ impl Grid {
                 if kind == '-' || kind == '=' {
                     let (before, after) = (self.at(row, column.wrapping_sub(1)), self.at(row, column + length));
                     let arrow = (before == '<' || after == '>') && (kind == '-' || length > 1);
-                    let corner = (before == '+' || after == '+' || before == '|' || after == '|') && length > 1;
+                    let corner = (before == '+' || after == '+' || before == '|' || after == '|') && length > 1 || before == '+' && after == '+';
                     if length > 2 || arrow || corner {
                         self.cells[row][column..column + length].fill(Cell::Horizontal { thick: kind == '=' });
                     }
@@ -201,7 +201,8 @@ impl Grid {
                         continue;
                     }
                     Cell::Vertical | Cell::Junction => {
-                        let upright = |cell| matches!(cell, Cell::Vertical | Cell::Arrow | Cell::Junction);
+                        // Two corners one above the other belong to two boxes.
+                        let upright = |cell| matches!(cell, Cell::Vertical | Cell::Arrow);
                         // Up to a line that passes by, or halfway to the next cell.
                         let reach = |cell| if matches!(cell, Cell::Horizontal { .. }) { CELL.1 } else { CELL.1.div_ceil(2) };
                         if !thick && (cell == Cell::Vertical || upright(above)) {
@@ -284,6 +285,10 @@ impl Grid {
         let flat = |row, column| matches!(self.cell(row, column), Cell::Horizontal { .. } | Cell::Junction | Cell::Arrow);
         let upright = |row, column| matches!(self.cell(row, column), Cell::Vertical | Cell::Junction | Cell::Arrow);
         let corner = |row, column| self.cell(row, column) == Cell::Junction;
+        // Corners one above the other belong to two boxes.
+        if !matches!(self.cell(top + 1, left), Cell::Vertical | Cell::Arrow) {
+            return None;
+        }
         for right in (left + 1..self.columns).take_while(|&column| flat(top, column)).filter(|&column| corner(top, column)) {
             let sides = (top + 1..self.cells.len()).take_while(|&row| upright(row, left) && upright(row, right));
             for bottom in sides.filter(|&row| corner(row, left) && corner(row, right)) {

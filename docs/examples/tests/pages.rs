@@ -194,7 +194,8 @@ fn code_in_rust_and_c_comes_from_files_that_are_compiled() {
             let mut words = language.split(',');
             let is_code = ["rust", "c"].contains(&words.next().unwrap_or_default());
             // `ignore` is a sketch, which says so.
-            if is_code && !words.any(|word| word == "ignore") && !(text.trim().starts_with("{{#include ") && text.trim().lines().count() == 1) {
+            let included = text.lines().filter(|line| !line.is_empty()).all(|line| line.starts_with("{{#include ") && line.ends_with("}}"));
+            if is_code && !words.any(|word| word == "ignore") && !included {
                 problems.push(format!("{}:{line}: code that no test compiles; include it from docs/examples", path.display()));
             }
         }
@@ -207,9 +208,9 @@ fn every_program_and_every_output_is_in_the_book() {
     let included: BTreeSet<PathBuf> = below(&book()).iter().flat_map(|page| includes(page)).map(|(_, path, _)| path).collect();
     let examples = support::examples();
     let mut problems = Vec::new();
-    for (folder, ending) in [("src/bin", ".rs"), ("c", ".c")] {
+    for (folder, ending) in [("src/bin", ".rs"), ("c", ".c"), ("output", ".txt"), ("src", "signatures.rs"), (".", "signatures.c")] {
         for name in names(&examples.join(folder), ending) {
-            let path = examples.join(folder).join(format!("{name}{ending}"));
+            let path = plain(&examples.join(folder).join(format!("{name}{ending}")));
             if !included.contains(&path) {
                 problems.push(format!("{}: no page includes it", path.display()));
             }

@@ -6,13 +6,14 @@ use std::fs;
 
 use support::{course, names};
 
-/// A picture's text: `NAME.txt` beside it, or for `lab-FOLDER.svg` the first picture of that lab's handout.
+/// A picture's text: `NAME.txt` beside it, or for `lab-FOLDER.svg` the first picture with a box in that lab's handout.
 fn text(name: &str) -> String {
     if let Some(folder) = name.strip_prefix("lab-") {
         let path = course().join("labs").join(folder).join("README.md");
         let handout = fs::read_to_string(&path).unwrap_or_else(|error| panic!("the text of {name}.svg is in {}: {error}", path.display()));
         let idea = handout.split("## The idea").nth(1).unwrap_or_else(|| panic!("{}: no section `The idea`", path.display()));
-        let picture = idea.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
+        let mut drawings = idea.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let picture = drawings.find(|drawing| drawing.contains("+-") || drawing.contains("+="));
         picture.unwrap_or_else(|| panic!("{}: no picture in `The idea`", path.display())).to_owned()
     } else {
         let path = course().join("docs/src/pictures").join(format!("{name}.txt"));
