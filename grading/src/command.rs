@@ -5,6 +5,7 @@
 
 mod export;
 mod intake;
+mod report;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,6 +57,8 @@ enum Command {
     Intake(intake::IntakeArguments),
     /// Grades `SUBMISSIONS/<student>/<lab folder>/src/…`, an intake or a download; started again, goes on where it stopped
     Run(RunArguments),
+    /// Writes pages to read: one for the class, and one for each student
+    Report(report::ReportArguments),
     /// Writes records in the forms that other programs read
     Export(Box<export::ExportArguments>),
 }
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Handout { dir } => hand_out(&dir),
         Command::Intake(arguments) => root().and_then(|root| intake::take(&root, arguments)),
         Command::Run(arguments) => run_batch(arguments),
+        Command::Report(arguments) => report::report(&arguments),
         Command::Export(arguments) => export::export(&arguments),
     };
     let code = done.unwrap_or_else(|failure| {

@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 use harness::verdict::Word;
 
-use crate::run::record::{Check, Record, Status};
+use crate::run::record::{Check, Record, Status, Visibility};
 
 /// What a student may be told of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,23 +30,37 @@ pub struct Told<'a> {
     pub message: Cow<'a, str>,
     /// The check.
     pub check: &'a Check,
+    /// Whether the student may see more of it than its points.
+    pub shown: bool,
 }
 
-/// The record's checks as a student may see them, in their order.
+/// The message of a check that is kept back.
+const KEPT_BACK: &str = "This check is not shown.";
+
+/// The record's checks as a student may see them, in their order. `released` says that the marks are: what waits for that is kept back no longer.
 #[must_use]
-pub fn told(record: &Record) -> Vec<Told<'_>> {
-    let mut kept_back = 0;
-    let told = |check| {
-        let check: &Check = check;
-        if check.visibility.is_visible() {
-            return Told { name: Cow::Borrowed(&*check.name), message: Cow::Borrowed(&*check.message), check };
+pub fn told(record: &Record, released: bool) -> Vec<Told<'_>> {
+    let shown = |check: &Check| match check.visibility {
+        Visibility::Visible => true,
+        Visibility::AfterDueDate | Visibility::AfterPublished => released,
+        Visibility::Hidden => false,
+    };
+    let kept_back: Vec<(&str, String)> = record
+        .checks
+        .iter()
+        .filter(|check| !shown(check))
+        .enumerate()
+        .map(|(place, check)| (&*check.name, format!("hidden_{}", place + 1)))
+        .collect();
+    let number = |check: &Check| kept_back.iter().find(|(name, _)| *name == check.name).map(|(_, number)| number.clone());
+    let told = |check| match number(check) {
+        Some(number) => Told { name: Cow::Owned(number), message: Cow::Borrowed(KEPT_BACK), check, shown: false },
+        // That a check was not done may be for one that is kept back: its name is not for the student either.
+        None if check.verdict == Word::Skipped => {
+            let message = kept_back.iter().fold(check.message.clone(), |text, (name, number)| text.replace(name, number));
+            Told { name: Cow::Borrowed(&*check.name), message: Cow::Owned(message), check, shown: true }
         }
-        kept_back += 1;
-        Told {
-            name: Cow::Owned(format!("hidden_{kept_back}")),
-            message: Cow::Borrowed("This check is not shown before the marks are released."),
-            check,
-        }
+        None => Told { name: Cow::Borrowed(&*check.name), message: Cow::Borrowed(&*check.message), check, shown: true },
     };
     record.checks.iter().map(told).collect()
 }

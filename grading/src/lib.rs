@@ -7,7 +7,7 @@
 //! - [`intake`] takes in what a class handed in, whatever it comes packed in;
 //! - [`ready`] joins them: a lab that can compile a set of sources and check the result in the lab's own check executable, another process;
 //! - [`records`] reads what a batch has written, [`whole`] writes files that are whole or not there;
-//! - [`export`] turns records into the forms that other programs read;
+//! - [`export`] turns records into the forms that other programs read, [`report`] into pages for people;
 //! - [`prove`] holds a lab to what its author promises, [`mutants`] looks for mistakes that its checks do not see, [`run`] grades a folder of submissions.
 //!
 //! Nothing that a student wrote is ever run by this crate: programs are compiled here, and run by the harness in its sandbox.
@@ -26,6 +26,7 @@ pub mod parallel;
 pub mod prove;
 pub mod ready;
 pub mod records;
+pub mod report;
 pub mod run;
 pub mod sources;
 pub mod starter;

@@ -20,7 +20,7 @@ struct Scores<'a> {
 /// # Errors
 /// Scores that cannot be written as JSON.
 pub fn feedback(record: &Record) -> Result<String, Failure> {
-    let checks = told(record);
+    let checks = told(record, false);
     let mut text = format!("{}: {} of {} points\n{}", record.lab, record.points, record.max_points, remark(record));
     for told in &checks {
         let check = told.check;

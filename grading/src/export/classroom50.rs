@@ -72,7 +72,7 @@ struct Test<'a> {
 /// A record that cannot be written as JSON.
 pub fn result(record: &Record, submission: &Submission) -> Result<String, Failure> {
     let remark = remark(record);
-    let told = told(record);
+    let told = told(record, false);
     let tests = told.iter().map(|told| Test {
         name: told.name.to_string(),
         passed: told.check.verdict == harness::verdict::Word::Pass,

@@ -40,7 +40,7 @@ struct Test<'a> {
 pub fn variables(record: &Record) -> Result<String, Failure> {
     let mut text = String::new();
     let mut runners = Vec::new();
-    for told in told(record) {
+    for told in told(record, false) {
         let json = serde_json::to_string(&results(record, &told)).map_err(|error| Failure::Broken(format!("write the results: {error}")))?;
         text.push_str(&format!("{}_RESULTS={}\n", told.name.to_uppercase(), STANDARD.encode(json)));
         runners.push(told.name.into_owned());
@@ -58,7 +58,7 @@ fn results<'a>(record: &Record, told: &'a Told<'_>) -> Results<'a> {
         Word::Fail | Word::Skipped if !record.needs_attention || check.verdict == Word::Fail => "fail",
         Word::Fail | Word::Skipped => "error",
     };
-    let place = check.finding.as_ref().filter(|_| check.visibility.is_visible()).and_then(|finding| finding.labels.first());
+    let place = check.finding.as_ref().filter(|_| told.shown).and_then(|finding| finding.labels.first());
     let message = match check.verdict {
         Word::Pass => String::new(),
         Word::Fail => told.message.to_string(),
@@ -74,7 +74,7 @@ fn results<'a>(record: &Record, told: &'a Told<'_>) -> Results<'a> {
             status,
             score: check.points,
             message,
-            test_code: if check.visibility.is_visible() { &check.replay } else { "" },
+            test_code: if told.shown { &check.replay } else { "" },
             filename: place.map_or("", |label| &label.place.file),
             line_no: place.map_or(0, |label| label.place.line),
             duration: 0,

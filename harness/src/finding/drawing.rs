@@ -76,9 +76,10 @@ impl<'finding> Source<'finding> {
     }
 }
 
-/// The bytes of the name that begins at a column (from 1): a path such as `libc::read`, or one character.
-fn token(line: &str, column: usize) -> (usize, usize) {
-    let start = (column - 1).min(line.len());
+/// The bytes of the name that begins at a column (from 1): a path such as `libc::read`, or one character. Where it begins, and where it ends.
+#[must_use]
+pub fn token(line: &str, column: usize) -> (usize, usize) {
+    let start = column.saturating_sub(1).min(line.len());
     let start = (0..=start).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
     let rest = &line[start..];
     let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(rest.len());

@@ -1,0 +1,87 @@
+//! The page of one student.
+
+use harness::verdict::Word;
+use maud::{Markup, html};
+
+use crate::export::{Told, in_words, told};
+use crate::records::StudentRecords;
+use crate::report::page::{counted, name, prose, text};
+use crate::report::{Course, finding, page};
+use crate::run::record::{Record, Status};
+
+/// The page. `released` says that the marks are.
+#[must_use]
+pub fn page(student: &StudentRecords, course: &Course, released: bool) -> String {
+    let (points, of) = student.records.iter().fold((0, 0), |(points, of), record| (points + record.points, of + record.max_points));
+    let body = html! {
+        main.reading {
+            h1 { (name(&student.name)) }
+            p.number { strong { (points) " of " (of) " points" } @if student.records.len() > 1 { " in " (counted(student.records.len(), "lab")) } }
+            @if student.records.len() > 1 {
+                nav aria-label="Labs" {
+                    ul { @for record in &student.records { li { a href={ "#" (record.lab) } { (text(&record.lab)) } " " span.faint.number { (record.points) "/" (record.max_points) } } } }
+                }
+            }
+            @for record in &student.records { (lab(record, course, released)) }
+        }
+    };
+    page::page(&format!("{}: {points} of {of} points", student.name), None, &body)
+}
+
+fn lab(record: &Record, course: &Course, released: bool) -> Markup {
+    let title = course.title(&record.lab);
+    html! {
+        section aria-labelledby=(record.lab) {
+            h2 id=(record.lab) { (text(&record.lab)) @if !title.is_empty() { " · " (text(title)) } }
+            p.number {
+                (record.points) " of " (record.max_points) " points"
+                span.faint { " · seed " (record.seed) @if let Some(tier) = &record.tier { " · sandbox tier " (text(tier)) } }
+            }
+            @if record.needs_attention {
+                p.note { strong { "Not final." } " Something could not be observed, through no fault of the program. An instructor will look at it." }
+            }
+            @match record.outcome.status {
+                Status::Built => {},
+                Status::CompileError => {
+                    p { "The program does not compile, so that no check could be done:" }
+                    pre tabindex="0" { (text(&record.outcome.message)) }
+                },
+                Status::MissingFile | Status::Refused => { p { "There is no program to check: " (text(&record.outcome.message)) } },
+            }
+            @if record.outcome.status == Status::Built {
+                @for told in told(record, released) { (check(record, &told, course)) }
+            }
+        }
+    }
+}
+
+fn check(record: &Record, told: &Told<'_>, course: &Course) -> Markup {
+    let check = told.check;
+    let help = course.check(&record.lab, &check.name).filter(|_| told.shown);
+    html! {
+        article class={ "check " (check.verdict.as_str()) } {
+            header {
+                h3 { code { (text(&told.name)) } }
+                span class={ "word " (check.verdict.as_str()) } { (in_words(check.verdict)) }
+                span.number { (check.points) " of " (check.max_points) " points" }
+            }
+            @if let Some(promise) = help.map(|help| &help.promise).filter(|promise| !promise.is_empty()) { p.faint { (prose(promise)) } }
+            @if !told.shown {
+                p { (told.message) }
+            } @else if check.verdict != Word::Pass {
+                @match &check.finding {
+                    Some(found) => (finding::finding(found)),
+                    // One line, as it is where a check before it failed, is no block of code.
+                    None if told.message.trim_end().lines().count() <= 1 => p { (text(told.message.trim_start_matches("reason:").trim())) },
+                    None => pre tabindex="0" { (text(told.message.trim_end())) },
+                }
+                @if check.verdict == Word::Fail {
+                    @if let Some(help) = help {
+                        @for (place, hint) in help.hints.iter().enumerate() { details { summary { "Hint " (place + 1) " of " (help.hints.len()) } p { (prose(hint)) } } }
+                    }
+                }
+                @if check.verdict != Word::Skipped { p.faint { "The same again: " code { (text(&check.replay)) } } }
+            }
+        }
+    }
+}
