@@ -202,6 +202,10 @@ pub fn exits(session: &mut Session, program: Program, expected: Exit) -> Result<
     }
     let next = match observed {
         Some(Exit::Signal(libc::SIGPIPE)) => "a write to a pipe or socket that nobody reads raises SIGPIPE; pipe(7)".to_owned(),
+        Some(Exit::Signal(signal)) if session.has_sent(program, signal) => {
+            let name = signal_name(signal);
+            format!("the check sends {name}: catch it, and be ready for it before anything is printed or sent; sigaction(2), signal(7)")
+        }
         Some(Exit::Signal(signal)) => format!("find out what raises {}; signal(7)", signal_name(signal)),
         Some(Exit::Status(101)) => "the program panicked: its message is on standard error".into(),
         _ => "see what it says on standard error, and which way it ends by".into(),

@@ -119,12 +119,16 @@ fn serves_all(lab: &Lab) -> Verdict {
     })
 }
 
+/// So many questions a server has to remember at least.
+const REMEMBERED: usize = 64;
+
 /// A question that comes again from the same address and port with the same id is answered again, with the same number, and is not counted again, also when
 /// others came in between; the same id from elsewhere is another question.
 fn repeats_known(lab: &Lab) -> Verdict {
     let (first, second) = (id(lab), id(lab));
     let texts: Vec<Vec<u8>> = (0..5).map(|_| binary(lab, 20)).collect();
-    let more: Vec<Id> = (0..lab.number(30..50)).map(|_| id(lab)).collect();
+    // With the four before them the server has to remember the first question as the oldest of all.
+    let more: Vec<Id> = (4..REMEMBERED).map(|_| id(lab)).collect();
     lab.session(|session| {
         let server = Server::start(session)?;
         let client = session.mailbox()?;
@@ -531,6 +535,12 @@ fn errors_reported(lab: &Lab) -> Verdict {
         let taken = session.mailbox()?;
         let server = session.program("askd").arg(taken.address.port().to_string()).start()?;
         reports(session, server, &["askd: bind: "]).map_err(|unpassed| when(unpassed, "another process has the port"))?;
+        let first = Server::start(session)?;
+        let second = session.program("askd").arg(first.port.to_string()).called("the second askd").start()?;
+        let next = "leave SO_REUSEADDR alone: two servers that set it share the port, and one gets the other's questions; socket(7)";
+        let refused = expecting("askd reports that the port is taken, and ends", next, session.exit(second));
+        let refused = refused.and_then(|_| reports(session, second, &["askd: bind: "]));
+        refused.map_err(|unpassed| when(unpassed, "another askd has the port"))?;
         session.pass()
     })?;
     let no_memory = fail([Recv, Read], libc::ENOMEM).on(Kind::Udp);

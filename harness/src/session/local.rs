@@ -91,7 +91,8 @@ impl Session {
                 io::ErrorKind::NotFound => "there is nothing at that path".to_owned(),
                 kind => format!("connecting to it failed: {kind}"),
             };
-            Finding::new("connection", goal, observed, "see which address and which length bind is given, and call listen; unix(7), bind(2)")
+            let next = "see which address and which length bind is given, and call listen; unix(7), bind(2)";
+            self.with_all_last_words(Finding::new("connection", goal, observed, next))
         })?;
         Ok(LocalConnection::new(socket))
     }
@@ -129,9 +130,7 @@ impl Session {
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),
                 Err(error) => Ok(Some(Err(error))),
             })?;
-            sent += result.map_err(|error| {
-                Finding::new("connection", goal, format!("sending failed: {}", error.kind()), "see who closes the connection, and when; close(2)")
-            })?;
+            sent += result.map_err(|error| self.sending_failed(goal, &error))?;
             descriptors = &[];
         }
         Ok(())

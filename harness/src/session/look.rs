@@ -6,6 +6,7 @@ use std::io;
 
 use super::{Program, Session};
 use crate::call::Call;
+use crate::finding::Finding;
 use crate::ipc::{self, Leftover};
 use crate::kernel;
 use crate::procfs::{Access, Descriptor};
@@ -219,6 +220,32 @@ impl Session {
             Ok(()) | Err(Unpassed::Fail(_)) => Ok(if self.has_ended(program) { self.end_lines(program) } else { Vec::new() }),
             Err(unpassed) => Err(unpassed),
         }
+    }
+
+    /// A finding of a check's own exchange with the programs, such as a connection refused, with how those have ended that have, once the run is at rest: often
+    /// that is why.
+    pub(super) fn with_all_last_words(&mut self, mut finding: Finding) -> Unpassed {
+        for program in (0..self.running.len()).map(Program) {
+            match (self.last_words(program), self.exit_of(program)) {
+                (Err(unpassed), _) => return unpassed,
+                // The check's own doing.
+                (_, Some(Exit::Signal(signal))) if self.has_sent(program, signal) => {}
+                (Ok(words), Some(exit)) => {
+                    finding.evidence.extend(words);
+                    if exit != Exit::Status(0) {
+                        finding.next = format!("look at what ends {}: see its standard error", self.running[program.0].name);
+                    }
+                }
+                (Ok(_), None) => {}
+            }
+        }
+        finding.into()
+    }
+
+    /// Whether the check has sent this signal to the program.
+    #[must_use]
+    pub fn has_sent(&self, program: Program, signal: i32) -> bool {
+        self.signals_sent.contains(&(program, signal))
     }
 
     /// Whether the program was killed by this signal or ended by it in words, for expectations.

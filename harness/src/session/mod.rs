@@ -113,6 +113,8 @@ pub struct Session {
     message_queues: BTreeSet<i32>,
     /// Numbers of calls that programs stop at besides those that have a name.
     traced_too: Vec<u32>,
+    /// Signals that the check has sent.
+    signals_sent: Vec<(Program, i32)>,
     /// The hosts and routers of the run, where it has any.
     network: Option<network::Hosts>,
 }
@@ -166,6 +168,7 @@ impl Session {
             queues: BTreeSet::new(),
             message_queues: BTreeSet::new(),
             traced_too: Vec::new(),
+            signals_sent: Vec::new(),
             network: None,
         })
     }
@@ -384,6 +387,7 @@ impl Session {
                 Finding::new("exit", format!("{name} still runs"), format!("it has ended ({exit})"), "look at what ends it: see its standard error");
             return Err(finding.with(self.error_lines(program)).into());
         }
+        self.signals_sent.push((program, signal));
         if signal == libc::SIGKILL {
             return Ok(self.tracer.kill(process.id)?);
         }

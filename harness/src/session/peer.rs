@@ -122,7 +122,8 @@ impl Session {
         })?;
         outcome.map_err(|error| {
             let observed = format!("connecting to it failed: {}", error.kind());
-            Finding::new("connection", goal, observed, "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)")
+            let next = "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)";
+            self.with_all_last_words(Finding::new("connection", goal, observed, next))
         })?;
         Ok(Connection::new(socket))
     }
@@ -179,11 +180,15 @@ impl Session {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
                 Err(error) => Ok(Some(Err(error))),
             })?;
-            sent += result.map_err(|error| {
-                Finding::new("connection", goal, format!("sending failed: {}", error.kind()), "see who closes the connection, and when; close(2)")
-            })?;
+            sent += result.map_err(|error| self.sending_failed(goal, &error))?;
         }
         Ok(())
+    }
+
+    /// The other side of a connection is gone before it should be.
+    pub(super) fn sending_failed(&mut self, goal: &str, error: &io::Error) -> Unpassed {
+        let observed = format!("sending failed: {}", error.kind());
+        self.with_all_last_words(Finding::new("connection", goal, observed, "see who closes the connection, and when; close(2)"))
     }
 
     /// Sends what there is room for, and says how much that was.
@@ -196,15 +201,7 @@ impl Session {
             match socket::send(connection.socket.as_fd(), &bytes[sent..]) {
                 Ok(length) => sent += length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    return Err(Finding::new(
-                        "connection",
-                        "the connection stays open",
-                        format!("sending failed: {}", error.kind()),
-                        "see who closes the connection, and when; close(2)",
-                    )
-                    .into());
-                }
+                Err(error) => return Err(self.sending_failed("the connection stays open", &error)),
             }
         }
         Ok(sent)

@@ -8,8 +8,8 @@ use harness::prelude::*;
 
 use crate::steps::{Id, answer, differs_from, expecting, nothing_came, question};
 
-/// Arguments of `ask` for a try that lasts as long as any check.
-pub const PATIENT: [&str; 4] = ["-t", "900000", "-r", "2"];
+/// Arguments of `ask` for a try that lasts as long as any check. Without its whole seconds it would be over soon.
+pub const PATIENT: [&str; 4] = ["-t", "900100", "-r", "2"];
 
 /// Arguments of `ask` for tries that are over soon, and as many of them as a busy machine may need.
 pub const RESTLESS: [&str; 4] = ["-t", "40", "-r", "1000"];
