@@ -1,4 +1,5 @@
-/* The calls of the chapters as the C library declares them: a second declaration that differs from the headers' does not compile. */
+/* The calls of the chapters as the C library declares them: a second declaration that differs
+ * from the headers' does not compile. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <mqueue.h>
@@ -44,7 +45,8 @@ int unlink(const char *path);
 mqd_t mq_open(const char *name, int flags, ...);
 int mq_send(mqd_t queue, const char *message, size_t size, unsigned priority);
 ssize_t mq_receive(mqd_t queue, char *buffer, size_t size, unsigned *priority);
-ssize_t mq_timedreceive(mqd_t queue, char *buffer, size_t size, unsigned *priority, const struct timespec *until);
+ssize_t mq_timedreceive(mqd_t queue, char *buffer, size_t size, unsigned *priority,
+                        const struct timespec *until);
 int mq_notify(mqd_t queue, const struct sigevent *how);
 int mq_getattr(mqd_t queue, struct mq_attr *attributes);
 int mq_close(mqd_t queue);
@@ -108,8 +110,10 @@ ssize_t recvmsg(int socket, struct msghdr *message, int flags);
 // ANCHOR_END: framing
 
 // ANCHOR: udp
-ssize_t sendto(int socket, const void *buffer, size_t size, int flags, const struct sockaddr *to, socklen_t to_size);
-ssize_t recvfrom(int socket, void *buffer, size_t size, int flags, struct sockaddr *from, socklen_t *from_size);
+ssize_t sendto(int socket, const void *buffer, size_t size, int flags,
+               const struct sockaddr *to, socklen_t to_size);
+ssize_t recvfrom(int socket, void *buffer, size_t size, int flags,
+                 struct sockaddr *from, socklen_t *from_size);
 int poll(struct pollfd *which, nfds_t count, int milliseconds);
 // ANCHOR_END: udp
 

@@ -1,4 +1,5 @@
-/* Datagrams keep their boundaries: each arrives whole, or cut off, or empty, and one recv takes one. */
+/* Datagrams keep their boundaries: each arrives whole, or cut off, or empty, and one recv
+ * takes one. */
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +23,19 @@ int main(void)
     here.sin_family = AF_INET;
     here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof here;
-    check("bind", bind(sock, (struct sockaddr *) &here, length)); /* port 0 leaves the choice to the kernel */
+    /* port 0 leaves the choice to the kernel */
+    check("bind", bind(sock, (struct sockaddr *) &here, length));
     check("getsockname", getsockname(sock, (struct sockaddr *) &here, &length));
 
     const char *texts[] = {"one", "", "a long one"};
     for (int i = 0; i < 3; i++) /* a socket may send to itself */
-        check("sendto", sendto(sock, texts[i], strlen(texts[i]), 0, (struct sockaddr *) &here, length));
+        check("sendto", sendto(sock, texts[i], strlen(texts[i]), 0,
+                               (struct sockaddr *) &here, length));
 
     for (int i = 0; i < 3; i++) {
         char buffer[6];
-        /* MSG_TRUNC asks for its true length, also where the buffer is too small; the rest of it is gone. */
+        /* MSG_TRUNC asks for its true length, also where the buffer is too small; the rest of
+         * it is gone. */
         ssize_t n = recv(sock, buffer, sizeof buffer, MSG_TRUNC);
         check("recv", n);
         int kept = n < (ssize_t) sizeof buffer ? (int) n : (int) sizeof buffer;

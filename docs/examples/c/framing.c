@@ -16,7 +16,8 @@ static void check(const char *call, ssize_t result)
     }
 }
 
-/* Length and payload in one call, so that they need not be copied together. (A few bytes go as a whole; in the lab you care for the rest.) */
+/* Length and payload in one call, so that they need not be copied together. (A few bytes go
+ * as a whole; in the lab you care for the rest.) */
 static void send_frame(int sock, char *payload)
 {
     uint32_t length = htonl((uint32_t) strlen(payload));

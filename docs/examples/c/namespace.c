@@ -16,13 +16,15 @@ static void check(const char *call, int result)
 
 int main(void)
 {
-    /* A user namespace needs no privilege, and inside it this process has them all: so it may have a PID namespace, too. */
+    /* A user namespace needs no privilege, and inside it this process has them all: so it may
+     * have a PID namespace, too. */
     check("unshare", unshare(CLONE_NEWUSER | CLONE_NEWPID));
     /* The new PID namespace is for the children: the number of a process never changes. */
     pid_t pid = fork();
     check("fork", pid);
     if (pid == 0) {
-        printf("the child is process %ld, and its parent is process %ld\n", (long) getpid(), (long) getppid());
+        printf("the child is process %ld, and its parent is process %ld\n", (long) getpid(),
+               (long) getppid());
         fflush(stdout); /* _exit does not */
         _exit(0);
     }

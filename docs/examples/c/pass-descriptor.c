@@ -1,4 +1,5 @@
-/* A child makes a pipe and sends its read end to the parent, which reads from a pipe that it has neither made nor inherited. */
+/* A child makes a pipe and sends its read end to the parent, which reads from a pipe that it
+ * has neither made nor inherited. */
 #define _GNU_SOURCE
 #include <assert.h>
 #include <fcntl.h>
@@ -9,7 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Room for the ancillary data of one descriptor. The kernel writes structures into it: the union aligns it for them. */
+/* Room for the ancillary data of one descriptor. The kernel writes structures into it: the
+ * union aligns it for them. */
 union ancillary {
     char room[CMSG_SPACE(sizeof(int))];
     struct cmsghdr alignment;
@@ -28,7 +30,10 @@ static void send_descriptor(int sock, int fd)
     char byte = 0; /* at least one byte of data has to go with it */
     struct iovec part = {.iov_base = &byte, .iov_len = 1};
     union ancillary ancillary = {0};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.room, .msg_controllen = sizeof ancillary.room};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = ancillary.room,
+                             .msg_controllen = sizeof ancillary.room};
     struct cmsghdr *first = CMSG_FIRSTHDR(&message);
     first->cmsg_level = SOL_SOCKET;
     first->cmsg_type = SCM_RIGHTS;
@@ -42,10 +47,14 @@ static int receive_descriptor(int sock)
     char byte;
     struct iovec part = {.iov_base = &byte, .iov_len = 1};
     union ancillary ancillary = {0};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = ancillary.room, .msg_controllen = sizeof ancillary.room};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = ancillary.room,
+                             .msg_controllen = sizeof ancillary.room};
     check("recvmsg", recvmsg(sock, &message, MSG_CMSG_CLOEXEC));
     struct cmsghdr *first = CMSG_FIRSTHDR(&message);
-    assert(first != NULL && (message.msg_flags & MSG_CTRUNC) == 0); /* it came, and the whole of it */
+    /* it came, and the whole of it */
+    assert(first != NULL && (message.msg_flags & MSG_CTRUNC) == 0);
     assert(first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS);
     int fd;
     memcpy(&fd, CMSG_DATA(first), sizeof fd);

@@ -1,4 +1,5 @@
-/* A parent writes into a pipe; its child reads to end-of-file and exits with the number of bytes. */
+/* A parent writes into a pipe; its child reads to end-of-file and exits with the number of
+ * bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ static void check(const char *call, ssize_t result)
     }
 }
 
-/* Reads until every write end is closed. A read returns what is there: three writes need not be three reads. */
+/* Reads until every write end is closed. A read returns what is there: three writes need not
+ * be three reads. */
 static int count(int read_end)
 {
     char buffer[512];
@@ -35,7 +37,8 @@ int main(void)
     pid_t pid = fork();
     check("fork", pid);
     if (pid == 0) {
-        /* The child has both ends, too. While it holds a write end itself, it never sees the end. */
+        /* The child has both ends, too. While it holds a write end itself, it never sees the
+         * end. */
         check("close", close(ends[1]));
         _exit(count(ends[0]));
     }

@@ -1,4 +1,5 @@
-/* A POSIX message queue: messages keep their boundaries, and the highest priority comes first. */
+/* A POSIX message queue: messages keep their boundaries, and the highest priority comes
+ * first. */
 #include <fcntl.h>
 #include <mqueue.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ int main(void)
     for (int i = 0; i < 3; i++)
         check("mq_send", mq_send(queue, texts[i], strlen(texts[i]), priorities[i]));
 
-    /* As large as any message of this queue may be: with a smaller one mq_receive fails with EMSGSIZE. */
+    /* As large as any message of this queue may be: with a smaller one mq_receive fails with
+     * EMSGSIZE. */
     char buffer[32];
     for (int i = 0; i < 3; i++) {
         unsigned priority;

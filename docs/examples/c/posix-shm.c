@@ -1,4 +1,5 @@
-/* A POSIX shared-memory object with a semaphore inside it. Child and parent map it each for themselves, as strangers would. */
+/* A POSIX shared-memory object with a semaphore inside it. Child and parent map it each for
+ * themselves, as strangers would. */
 #include <fcntl.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ static void check(const char *call, int result)
 
 static struct shared *map(int fd)
 {
-    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED, fd, 0);
     if (shared == MAP_FAILED)
         check("mmap", -1);
     return shared;
@@ -37,7 +39,8 @@ int main(void)
     /* A new object has length 0: a touch beyond the end is a SIGBUS. */
     check("ftruncate", ftruncate(fd, sizeof(struct shared)));
     struct shared *shared = map(fd);
-    /* In place, in the shared memory; the 1 says that processes share it, and not only threads. */
+    /* In place, in the shared memory; the 1 says that processes share it, and not only
+     * threads. */
     check("sem_init", sem_init(&shared->full, 1, 0));
 
     pid_t pid = fork();

@@ -1,4 +1,5 @@
-/* A lost update, forced: the child adds 1 between the parent's load and the parent's store. Then the same with one atomic operation each. */
+/* A lost update, forced: the child adds 1 between the parent's load and the parent's store.
+ * Then the same with one atomic operation each. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <stdio.h>
@@ -40,13 +41,15 @@ static void in_child(void (*work)(atomic_ulong *), atomic_ulong *counter)
 
 int main(void)
 {
-    atomic_ulong *counter = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    atomic_ulong *counter = mmap(NULL, sizeof *counter, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (counter == MAP_FAILED)
         check("mmap", -1);
 
     unsigned long loaded = atomic_load(counter); /* 0 */
     in_child(load_add_store, counter);           /* loads 0 as well, and stores 1 */
-    atomic_store(counter, loaded + 1);           /* 1: what the child has stored is overwritten */
+    /* 1: what the child has stored is overwritten */
+    atomic_store(counter, loaded + 1);
     printf("load, add, store in each of two processes: %lu\n", atomic_load(counter));
 
     atomic_store(counter, 0);

@@ -1,4 +1,5 @@
-/* What a shell does for `$(echo hello)`: the child's standard output is a pipe, and the parent reads it. */
+/* What a shell does for `$(echo hello)`: the child's standard output is a pipe, and the
+ * parent reads it. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ int main(void)
     pid_t pid = fork();
     check("fork", pid);
     if (pid == 0) {
-        /* The copy that dup2 makes is not close-on-exec, even if the original is. Both originals go at the exec. */
+        /* The copy that dup2 makes is not close-on-exec, even if the original is. Both
+         * originals go at the exec. */
         check("dup2", dup2(ends[1], STDOUT_FILENO));
         execvp(argv[0], argv);
         _exit(127);

@@ -1,4 +1,5 @@
-/* A System V message queue: the receiver chooses by type, and the type is no part of the message's size. */
+/* A System V message queue: the receiver chooses by type, and the type is no part of the
+ * message's size. */
 #define _GNU_SOURCE
 #include <stddef.h>
 #include <stdio.h>

@@ -8,7 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The fourth argument of semctl(2), which the caller declares; only the member that is used here. */
+/* The fourth argument of semctl(2), which the caller declares; only the member that is used
+ * here. */
 union semun {
     int val;
 };

@@ -1,4 +1,5 @@
-/* The kernel completes a handshake by itself: connect has returned although nobody has called accept. */
+/* The kernel completes a handshake by itself: connect has returned although nobody has called
+ * accept. */
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -40,7 +41,8 @@ int main(void)
     socklen_t length = sizeof there;
 
     int listener = stream_socket();
-    check("bind", bind(listener, (struct sockaddr *) &there, length)); /* port 0 leaves the choice to the kernel */
+    /* port 0 leaves the choice to the kernel */
+    check("bind", bind(listener, (struct sockaddr *) &there, length));
     check("listen", listen(listener, 1));
     check("getsockname", getsockname(listener, (struct sockaddr *) &there, &length));
 

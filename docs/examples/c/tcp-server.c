@@ -1,4 +1,5 @@
-/* A TCP server, as small as it can be and still be right: tells each client how many bytes it has sent.
+/* A TCP server, as small as it can be and still be right: tells each client how many bytes it
+ * has sent.
  *
  *     cc -o tcp-server docs/examples/c/tcp-server.c && ./tcp-server 7007
  */
@@ -17,7 +18,8 @@ static void check(const char *call, int result)
     }
 }
 
-/* Receives to the client's end-of-file, then answers. A client that breaks off is no reason for the server to end. */
+/* Receives to the client's end-of-file, then answers. A client that breaks off is no reason
+ * for the server to end. */
 static void serve(int connection)
 {
     char buffer[4096];
@@ -45,7 +47,8 @@ int main(int argc, char *argv[])
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check("socket", listener);
 
-    /* Without this a server that is started again has to wait until the old connections have left TIME_WAIT. */
+    /* Without this a server that is started again has to wait until the old connections have
+     * left TIME_WAIT. */
     int on = 1;
     check("setsockopt", setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
 

@@ -1,4 +1,5 @@
-/* A tracer: stops a program at its system calls and tells of each write what goes in and what comes out. */
+/* A tracer: stops a program at its system calls and tells of each write what goes in and what
+ * comes out. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdbool.h>
@@ -43,7 +44,8 @@ int main(void)
     if (pid == 0)
         tracee();
     wait_for_stop(pid);
-    /* Stops at system calls are then told apart from those for signals: the signal has bit 7 set. */
+    /* Stops at system calls are then told apart from those for signals: the signal has bit 7
+     * set. */
     check("ptrace", ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD));
     bool in_write = false;
     for (;;) {
@@ -55,7 +57,8 @@ int main(void)
         if (info.op == PTRACE_SYSCALL_INFO_ENTRY) {
             in_write = info.entry.nr == SYS_write;
             if (in_write)
-                printf("enters write: descriptor %d, %llu bytes\n", (int) info.entry.args[0], (unsigned long long) info.entry.args[2]);
+                printf("enters write: descriptor %d, %llu bytes\n", (int) info.entry.args[0],
+                       (unsigned long long) info.entry.args[2]);
         } else if (info.op == PTRACE_SYSCALL_INFO_EXIT && in_write) {
             printf("leaves write: result %lld\n", (long long) info.exit.rval);
         }

@@ -1,4 +1,5 @@
-/* A UDP client: sends one datagram, and sends it again if no answer comes within a second; three times in all.
+/* A UDP client: sends one datagram, and sends it again if no answer comes within a second;
+ * three times in all.
  *
  *     cc -o udp-client docs/examples/c/udp-client.c && ./udp-client 127.0.0.1 7007 hello
  */
@@ -35,7 +36,8 @@ int main(int argc, char *argv[])
     struct timeval second = {.tv_sec = 1};
     check("setsockopt", setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second));
 
-    /* Sends nothing: it notes the server's address, and from now on only datagrams from there are received. */
+    /* Sends nothing: it notes the server's address, and from now on only datagrams from there
+     * are received. */
     check("connect", connect(sock, (struct sockaddr *) &there, sizeof there));
 
     static char buffer[65536];

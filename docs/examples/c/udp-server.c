@@ -38,16 +38,20 @@ int main(int argc, char *argv[])
     printf("listening %d\n", ntohs(here.sin_port));
     fflush(stdout);
 
-    /* No listen and no accept: one socket serves everyone, and each datagram tells where it is from. */
+    /* No listen and no accept: one socket serves everyone, and each datagram tells where it
+     * is from. */
     static char buffer[65536];
     for (;;) {
         struct sockaddr_in there;
         length = sizeof there;
-        ssize_t n = recvfrom(sock, buffer, sizeof buffer, 0, (struct sockaddr *) &there, &length);
+        ssize_t n = recvfrom(sock, buffer, sizeof buffer, 0,
+                             (struct sockaddr *) &there, &length);
         check("recvfrom", n);
         char answer[32];
         int answered = snprintf(answer, sizeof answer, "%zd bytes\n", n);
-        if (sendto(sock, answer, (size_t) answered, 0, (struct sockaddr *) &there, length) == -1)
-            perror("sendto"); /* an answer that cannot be sent is lost, as it could be on its way */
+        if (sendto(sock, answer, (size_t) answered, 0, (struct sockaddr *) &there,
+                   length) == -1)
+            /* an answer that cannot be sent is lost, as it could be on its way */
+            perror("sendto");
     }
 }

@@ -53,9 +53,14 @@ pub fn svg(text: &str) -> String {
     // What lies inside another box is drawn over it.
     boxes.sort_by_key(|one| std::cmp::Reverse((one.bottom - one.top) * (one.right - one.left)));
     for one in boxes {
-        let ((left, top), (right, bottom)) = (middle(one.top, one.left), middle(one.bottom, one.right));
+        let ((left, top), (right, bottom)) =
+            (middle(one.top, one.left), middle(one.bottom, one.right));
         let fill = if one.thick { "#dbe8f4" } else { "#ffffff" };
-        out.push_str(&format!("<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" fill=\"{fill}\"/>\n", right - left, bottom - top));
+        out.push_str(&format!(
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{}\" height=\"{}\" fill=\"{fill}\"/>\n",
+            right - left,
+            bottom - top
+        ));
     }
     for (thick, width) in [(false, "1.3"), (true, "2.6")] {
         let lines = grid.lines(thick);
@@ -86,9 +91,18 @@ fn middle(row: usize, column: usize) -> (usize, usize) {
 
 impl Grid {
     fn of(text: &str) -> Self {
-        let characters: Vec<Vec<char>> = text.trim_matches('\n').lines().map(|line| line.trim_end().chars().collect()).collect();
+        let characters: Vec<Vec<char>> = text
+            .trim_matches('\n')
+            .lines()
+            .map(|line| line.trim_end().chars().collect())
+            .collect();
         let columns = characters.iter().map(Vec::len).max().unwrap_or(0);
-        let cells = characters.iter().map(|row| row.iter().map(|&c| if c == ' ' { Cell::Blank } else { Cell::Text }).collect()).collect();
+        let cells = characters
+            .iter()
+            .map(|row| {
+                row.iter().map(|&c| if c == ' ' { Cell::Blank } else { Cell::Text }).collect()
+            })
+            .collect();
         let mut grid = Self { characters, cells, columns };
         grid.find_horizontals();
         grid.find_verticals();
@@ -108,7 +122,12 @@ impl Grid {
 
     /// The neighbours above, below, left and right, as places; those beyond the upper and the left edge are places that hold nothing.
     fn around(row: usize, column: usize) -> [(usize, usize); 4] {
-        [(row.wrapping_sub(1), column), (row + 1, column), (row, column.wrapping_sub(1)), (row, column + 1)]
+        [
+            (row.wrapping_sub(1), column),
+            (row + 1, column),
+            (row, column.wrapping_sub(1)),
+            (row, column + 1),
+        ]
     }
 
     /// Rows of `-` and `=` that are long enough, or lead to an arrowhead or a corner.
@@ -117,13 +136,19 @@ impl Grid {
             let mut column = 0;
             while column < self.characters[row].len() {
                 let kind = self.characters[row][column];
-                let length = self.characters[row][column..].iter().take_while(|&&c| c == kind).count();
+                let length =
+                    self.characters[row][column..].iter().take_while(|&&c| c == kind).count();
                 if kind == '-' || kind == '=' {
-                    let (before, after) = (self.at(row, column.wrapping_sub(1)), self.at(row, column + length));
+                    let (before, after) =
+                        (self.at(row, column.wrapping_sub(1)), self.at(row, column + length));
                     let arrow = (before == '<' || after == '>') && (kind == '-' || length > 1);
-                    let corner = (before == '+' || after == '+' || before == '|' || after == '|') && length > 1 || before == '+' && after == '+';
+                    let corner =
+                        (before == '+' || after == '+' || before == '|' || after == '|')
+                            && length > 1
+                            || before == '+' && after == '+';
                     if length > 2 || arrow || corner {
-                        self.cells[row][column..column + length].fill(Cell::Horizontal { thick: kind == '=' });
+                        self.cells[row][column..column + length]
+                            .fill(Cell::Horizontal { thick: kind == '=' });
                     }
                 }
                 column += length;
@@ -138,10 +163,17 @@ impl Grid {
                 let [above, below, left, right] = Self::around(row, column);
                 let end = |place: (usize, usize), arrow| {
                     let c = self.at(place.0, place.1);
-                    c == '|' || c == '+' || c == arrow || matches!(self.cell(place.0, place.1), Cell::Horizontal { .. })
+                    c == '|'
+                        || c == '+'
+                        || c == arrow
+                        || matches!(self.cell(place.0, place.1), Cell::Horizontal { .. })
                 };
-                let touched = |place: (usize, usize)| matches!(self.cell(place.0, place.1), Cell::Horizontal { .. });
-                if self.characters[row][column] == '|' && (end(above, '^') || end(below, 'v') || touched(left) || touched(right)) {
+                let touched = |place: (usize, usize)| {
+                    matches!(self.cell(place.0, place.1), Cell::Horizontal { .. })
+                };
+                if self.characters[row][column] == '|'
+                    && (end(above, '^') || end(below, 'v') || touched(left) || touched(right))
+                {
                     self.cells[row][column] = Cell::Vertical;
                 }
             }
@@ -151,8 +183,10 @@ impl Grid {
     fn find_junctions(&mut self) {
         for row in 0..self.characters.len() {
             for column in 0..self.characters[row].len() {
-                let [above, below, left, right] = Self::around(row, column).map(|(row, column)| self.cell(row, column));
-                let crossed = [above, below].contains(&Cell::Vertical) || [left, right].iter().any(|cell| matches!(cell, Cell::Horizontal { .. }));
+                let [above, below, left, right] =
+                    Self::around(row, column).map(|(row, column)| self.cell(row, column));
+                let crossed = [above, below].contains(&Cell::Vertical)
+                    || [left, right].iter().any(|cell| matches!(cell, Cell::Horizontal { .. }));
                 if self.characters[row][column] == '+' && crossed {
                     self.cells[row][column] = Cell::Junction;
                 }
@@ -164,9 +198,15 @@ impl Grid {
         for row in 0..self.characters.len() {
             for column in 0..self.characters[row].len() {
                 let [above, below, left, right] = Self::around(row, column);
-                let line = |place: (usize, usize)| matches!(self.cell(place.0, place.1), Cell::Horizontal { .. });
-                let upright = |place: (usize, usize)| matches!(self.cell(place.0, place.1), Cell::Vertical | Cell::Junction);
-                let in_word = [left, right].iter().any(|&(row, column)| self.at(row, column).is_alphanumeric());
+                let line = |place: (usize, usize)| {
+                    matches!(self.cell(place.0, place.1), Cell::Horizontal { .. })
+                };
+                let upright = |place: (usize, usize)| {
+                    matches!(self.cell(place.0, place.1), Cell::Vertical | Cell::Junction)
+                };
+                let in_word = [left, right]
+                    .iter()
+                    .any(|&(row, column)| self.at(row, column).is_alphanumeric());
                 let arrow = match self.characters[row][column] {
                     '>' => line(left),
                     '<' => line(right),
@@ -188,11 +228,15 @@ impl Grid {
             let mut column = 0;
             while column < self.cells[row].len() {
                 let cell = self.cells[row][column];
-                let [above, below, left, right] = Self::around(row, column).map(|(row, column)| self.cell(row, column));
+                let [above, below, left, right] =
+                    Self::around(row, column).map(|(row, column)| self.cell(row, column));
                 let (x, y) = middle(row, column);
                 match cell {
                     Cell::Horizontal { thick: this } => {
-                        let length = self.cells[row][column..].iter().take_while(|&&next| next == cell).count();
+                        let length = self.cells[row][column..]
+                            .iter()
+                            .take_while(|&&next| next == cell)
+                            .count();
                         if this == thick {
                             let end = CELL.0 * (column + length + 1);
                             path.push_str(&format!("M{} {y}H{end}", CELL.0 * (column + 1)));
@@ -204,17 +248,27 @@ impl Grid {
                         // Two corners one above the other belong to two boxes.
                         let upright = |cell| matches!(cell, Cell::Vertical | Cell::Arrow);
                         // Up to a line that passes by, or halfway to the next cell.
-                        let reach = |cell| if matches!(cell, Cell::Horizontal { .. }) { CELL.1 } else { CELL.1.div_ceil(2) };
+                        let reach = |cell| {
+                            if matches!(cell, Cell::Horizontal { .. }) {
+                                CELL.1
+                            } else {
+                                CELL.1.div_ceil(2)
+                            }
+                        };
                         if !thick && (cell == Cell::Vertical || upright(above)) {
                             path.push_str(&format!("M{x} {}V{y}", y - reach(above)));
                         }
                         if !thick && (cell == Cell::Vertical || upright(below)) {
                             path.push_str(&format!("M{x} {y}V{}", y + reach(below)));
                         }
-                        if left == (Cell::Horizontal { thick }) || (!thick && cell == Cell::Junction && left == Cell::Arrow) {
+                        if left == (Cell::Horizontal { thick })
+                            || (!thick && cell == Cell::Junction && left == Cell::Arrow)
+                        {
                             path.push_str(&format!("M{} {y}H{x}", CELL.0 * (column + 1)));
                         }
-                        if right == (Cell::Horizontal { thick }) || (!thick && cell == Cell::Junction && right == Cell::Arrow) {
+                        if right == (Cell::Horizontal { thick })
+                            || (!thick && cell == Cell::Junction && right == Cell::Arrow)
+                        {
                             path.push_str(&format!("M{x} {y}H{}", CELL.0 * (column + 2)));
                         }
                     }
@@ -236,7 +290,9 @@ impl Grid {
                     path.push_str(&match self.characters[row][column] {
                         '>' => format!("M{start} {}L{end} {y}L{start} {}Z", y - 4, y + 4),
                         '<' => format!("M{end} {}L{start} {y}L{end} {}Z", y - 4, y + 4),
-                        'v' => format!("M{} {}L{x} {}L{} {}Z", x - 4, y - 9, y + 6, x + 4, y - 9),
+                        'v' => {
+                            format!("M{} {}L{x} {}L{} {}Z", x - 4, y - 9, y + 6, x + 4, y - 9)
+                        }
                         _ => format!("M{} {}L{x} {}L{} {}Z", x - 4, y + 9, y - 6, x + 4, y + 9),
                     });
                 }
@@ -257,7 +313,9 @@ impl Grid {
                     _ => false,
                 };
                 if goes_on {
-                    run.get_or_insert_with(|| (column, String::new())).1.push(self.at(row, column));
+                    run.get_or_insert_with(|| (column, String::new()))
+                        .1
+                        .push(self.at(row, column));
                 } else if let Some((start, text)) = run.take() {
                     runs.push((row, start, text));
                 }
@@ -282,18 +340,35 @@ impl Grid {
     }
 
     fn smallest_box(&self, top: usize, left: usize) -> Option<Box> {
-        let flat = |row, column| matches!(self.cell(row, column), Cell::Horizontal { .. } | Cell::Junction | Cell::Arrow);
-        let upright = |row, column| matches!(self.cell(row, column), Cell::Vertical | Cell::Junction | Cell::Arrow);
+        let flat = |row, column| {
+            matches!(
+                self.cell(row, column),
+                Cell::Horizontal { .. } | Cell::Junction | Cell::Arrow
+            )
+        };
+        let upright = |row, column| {
+            matches!(self.cell(row, column), Cell::Vertical | Cell::Junction | Cell::Arrow)
+        };
         let corner = |row, column| self.cell(row, column) == Cell::Junction;
         // Corners one above the other belong to two boxes.
         if !matches!(self.cell(top + 1, left), Cell::Vertical | Cell::Arrow) {
             return None;
         }
-        for right in (left + 1..self.columns).take_while(|&column| flat(top, column)).filter(|&column| corner(top, column)) {
-            let sides = (top + 1..self.cells.len()).take_while(|&row| upright(row, left) && upright(row, right));
+        for right in (left + 1..self.columns)
+            .take_while(|&column| flat(top, column))
+            .filter(|&column| corner(top, column))
+        {
+            let sides = (top + 1..self.cells.len())
+                .take_while(|&row| upright(row, left) && upright(row, right));
             for bottom in sides.filter(|&row| corner(row, left) && corner(row, right)) {
                 if (left..=right).all(|column| flat(bottom, column)) {
-                    return Some(Box { top, left, bottom, right, thick: self.cell(top, left + 1) == (Cell::Horizontal { thick: true }) });
+                    return Some(Box {
+                        top,
+                        left,
+                        bottom,
+                        right,
+                        thick: self.cell(top, left + 1) == (Cell::Horizontal { thick: true }),
+                    });
                 }
             }
         }

@@ -17,11 +17,22 @@ struct Server {
 
 impl Server {
     fn start(program: &Path) -> Self {
-        let mut child = Command::new(program).arg("0").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("the server starts");
+        let mut child = Command::new(program)
+            .arg("0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
         let mut line = String::new();
         // A server that dies first closes the pipe, so this always ends.
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("the server's line");
-        let port = line.trim().strip_prefix("listening ").unwrap_or_else(|| panic!("expected `listening PORT`, observed {line:?}")).to_owned();
+        BufReader::new(child.stdout.take().expect("a pipe"))
+            .read_line(&mut line)
+            .expect("the server's line");
+        let port = line
+            .trim()
+            .strip_prefix("listening ")
+            .unwrap_or_else(|| panic!("expected `listening PORT`, observed {line:?}"))
+            .to_owned();
         Self { child, port }
     }
 }
@@ -45,9 +56,19 @@ fn every_combination(protocol: &str, messages: &[&str]) {
         let running = Server::start(&server);
         for client in &clients {
             for message in messages {
-                let pair = format!("{} and {}, {} bytes", server.display(), client.display(), message.len());
+                let pair = format!(
+                    "{} and {}, {} bytes",
+                    server.display(),
+                    client.display(),
+                    message.len()
+                );
                 let ended = run(client, &["127.0.0.1", &running.port, message]);
-                assert_eq!(ended.stdout, format!("{} bytes\n", message.len()), "{pair}: {}", ended.stderr);
+                assert_eq!(
+                    ended.stdout,
+                    format!("{} bytes\n", message.len()),
+                    "{pair}: {}",
+                    ended.stderr
+                );
                 assert_eq!(ended.stderr, "", "{pair}");
                 assert!(ended.status.success(), "{pair}: {}", ended.status);
             }
@@ -87,7 +108,8 @@ fn a_tcp_client_that_breaks_off_does_not_end_the_server() {
 fn a_client_without_a_server_says_so() {
     // Bound and not listening: nobody else gets this port, and a connection to it is refused.
     // SAFETY: takes no pointer.
-    let bound = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    let bound =
+        unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     assert_ne!(bound, -1, "socket: {}", std::io::Error::last_os_error());
     // SAFETY: the descriptor is new and nobody else's.
     let bound = std::net::TcpListener::from(unsafe { OwnedFd::from_raw_fd(bound) });
@@ -96,13 +118,24 @@ fn a_client_without_a_server_says_so() {
     here.sin_family = libc::AF_INET as libc::sa_family_t;
     here.sin_addr.s_addr = libc::INADDR_LOOPBACK.to_be();
     // SAFETY: `here` is an address structure of the length given.
-    let done = unsafe { libc::bind(bound.as_raw_fd(), (&raw const here).cast(), size_of::<libc::sockaddr_in>() as libc::socklen_t) };
+    let done = unsafe {
+        libc::bind(
+            bound.as_raw_fd(),
+            (&raw const here).cast(),
+            size_of::<libc::sockaddr_in>() as libc::socklen_t,
+        )
+    };
     assert_ne!(done, -1, "bind: {}", std::io::Error::last_os_error());
     let port = bound.local_addr().expect("bound").port().to_string();
     for client in both("tcp-client") {
         let ended = run(&client, &["127.0.0.1", &port, "hello"]);
         assert_eq!(ended.status.code(), Some(1), "{}", client.display());
-        assert!(ended.stderr.contains("connect: Connection refused"), "{}: {}", client.display(), ended.stderr);
+        assert!(
+            ended.stderr.contains("connect: Connection refused"),
+            "{}: {}",
+            client.display(),
+            ended.stderr
+        );
     }
 }
 
@@ -112,7 +145,12 @@ fn wrong_usage_is_told() {
         for program in both(name) {
             let ended = run(&program, &[]);
             assert_eq!(ended.status.code(), Some(2), "{}", program.display());
-            assert!(ended.stderr.starts_with(&format!("usage: {name} ")), "{}: {}", program.display(), ended.stderr);
+            assert!(
+                ended.stderr.starts_with(&format!("usage: {name} ")),
+                "{}: {}",
+                program.display(),
+                ended.stderr
+            );
         }
     }
 }

@@ -10,14 +10,24 @@ use support::{course, names};
 fn text(name: &str) -> String {
     if let Some(folder) = name.strip_prefix("lab-") {
         let path = course().join("labs").join(folder).join("README.md");
-        let handout = fs::read_to_string(&path).unwrap_or_else(|error| panic!("the text of {name}.svg is in {}: {error}", path.display()));
-        let idea = handout.split("## The idea").nth(1).unwrap_or_else(|| panic!("{}: no section `The idea`", path.display()));
-        let mut drawings = idea.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let handout = fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("the text of {name}.svg is in {}: {error}", path.display())
+        });
+        let idea = handout
+            .split("## The idea")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{}: no section `The idea`", path.display()));
+        let mut drawings =
+            idea.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next());
         let picture = drawings.find(|drawing| drawing.contains("+-") || drawing.contains("+="));
-        picture.unwrap_or_else(|| panic!("{}: no picture in `The idea`", path.display())).to_owned()
+        picture
+            .unwrap_or_else(|| panic!("{}: no picture in `The idea`", path.display()))
+            .to_owned()
     } else {
         let path = course().join("docs/src/pictures").join(format!("{name}.txt"));
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("the text of {name}.svg is {}: {error}", path.display()))
+        fs::read_to_string(&path).unwrap_or_else(|error| {
+            panic!("the text of {name}.svg is {}: {error}", path.display())
+        })
     }
 }
 
@@ -33,10 +43,15 @@ fn pictures_are_what_their_text_gives() {
         let path = folder.join(format!("{name}.svg"));
         let drawn = book::picture::svg(&text(&name));
         if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, drawn).unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
+            fs::write(&path, drawn)
+                .unwrap_or_else(|error| panic!("write {}: {error}", path.display()));
         } else {
             let kept = fs::read_to_string(&path).unwrap_or_default();
-            assert!(kept == drawn, "{} is not what its text gives: BLESS=1 cargo test -p book --test pictures", path.display());
+            assert!(
+                kept == drawn,
+                "{} is not what its text gives: BLESS=1 cargo test -p book --test pictures",
+                path.display()
+            );
         }
     }
 }
@@ -48,7 +63,11 @@ fn pictures_are_plain_ascii_and_narrow_enough_for_a_phone() {
         for (number, line) in text(&name).lines().enumerate() {
             let place = format!("docs/src/pictures/{name}.txt:{}", number + 1);
             assert!(line.is_ascii(), "{place}: expected ASCII alone, observed {line}");
-            assert!(line.len() <= 84, "{place}: expected at most 84 columns, observed {}", line.len());
+            assert!(
+                line.len() <= 84,
+                "{place}: expected at most 84 columns, observed {}",
+                line.len()
+            );
         }
     }
 }

@@ -12,12 +12,20 @@ const PAIRS: [&str; 4] = ["tcp-client", "tcp-server", "udp-client", "udp-server"
 #[test]
 fn each_prints_in_both_languages_what_the_book_says() {
     for name in names(&examples().join("output"), ".txt") {
-        let expected = fs::read_to_string(examples().join("output").join(format!("{name}.txt"))).expect("an output");
+        let expected =
+            fs::read_to_string(examples().join("output").join(format!("{name}.txt")))
+                .expect("an output");
         for program in [rust(&name), c(&name)] {
             let ended = run(&program, &[]);
             // What a system may refuse to ordinary users, and a program then says so.
-            if ended.stderr.contains("unshare: Operation not permitted") || ended.stderr.contains("unshare: No space left on device") {
-                eprintln!("skipped: {} needs a user namespace, and this system refuses it: {}", program.display(), ended.stderr.trim());
+            if ended.stderr.contains("unshare: Operation not permitted")
+                || ended.stderr.contains("unshare: No space left on device")
+            {
+                eprintln!(
+                    "skipped: {} needs a user namespace, and this system refuses it: {}",
+                    program.display(),
+                    ended.stderr.trim()
+                );
                 continue;
             }
             assert_eq!(ended.stdout, expected, "{}: {}", program.display(), ended.stderr);
@@ -32,8 +40,16 @@ fn every_program_is_there_in_both_languages_and_is_run() {
     let mut expected = names(&examples().join("output"), ".txt");
     expected.extend(PAIRS.map(str::to_owned));
     expected.sort();
-    assert_eq!(names(&examples().join("src/bin"), ".rs"), expected, "src/bin, beside the programs that have an output or are a pair");
-    assert_eq!(names(&examples().join("c"), ".c"), expected, "c, beside the programs that have an output or are a pair");
+    assert_eq!(
+        names(&examples().join("src/bin"), ".rs"),
+        expected,
+        "src/bin, beside the programs that have an output or are a pair"
+    );
+    assert_eq!(
+        names(&examples().join("c"), ".c"),
+        expected,
+        "c, beside the programs that have an output or are a pair"
+    );
 }
 
 #[test]
@@ -45,7 +61,9 @@ fn signatures_are_those_of_the_c_library() {
 
     // A difference would be seen.
     let wrong = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("wrong-signature.c");
-    let text = fs::read_to_string(&source).expect("the signatures").replace("int dup2(int from, int to);", "int dup2(int from, long to);");
+    let text = fs::read_to_string(&source)
+        .expect("the signatures")
+        .replace("int dup2(int from, int to);", "int dup2(int from, long to);");
     fs::write(&wrong, text).expect("a temporary file");
     let complaints = compile(&wrong, &["-fsyntax-only".as_ref()]);
     assert!(complaints.contains("dup2"), "{complaints}");

@@ -1,4 +1,5 @@
-//! Datagrams keep their boundaries: each arrives whole, or cut off, or empty, and one recv takes one.
+//! Datagrams keep their boundaries: each arrives whole, or cut off, or empty, and one recv
+//! takes one.
 
 use std::io::Error;
 use std::mem::size_of;
@@ -8,7 +9,8 @@ use libc::{c_int, sockaddr, sockaddr_in, socklen_t};
 
 fn main() {
     // SAFETY: takes no pointer.
-    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    let socket =
+        unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     check("socket", socket as isize);
     // SAFETY: all zeros is a valid address structure.
     let mut here: sockaddr_in = unsafe { std::mem::zeroed() };
@@ -19,25 +21,34 @@ fn main() {
     // SAFETY: `address` is of `length` bytes; port 0 leaves the choice to the kernel.
     check("bind", unsafe { libc::bind(socket, address, length) } as isize);
     // SAFETY: `address` has room for `length` bytes.
-    check("getsockname", unsafe { libc::getsockname(socket, address, &raw mut length) } as isize);
+    check("getsockname", unsafe { libc::getsockname(socket, address, &raw mut length) }
+        as isize);
 
     // A socket may send to itself.
     for text in ["one", "", "a long one"] {
         // SAFETY: text and address are as long as we say.
-        check("sendto", unsafe { libc::sendto(socket, text.as_ptr().cast(), text.len(), 0, address, length) });
+        check("sendto", unsafe {
+            libc::sendto(socket, text.as_ptr().cast(), text.len(), 0, address, length)
+        });
     }
     for _ in 0..3 {
         let mut buffer = [0u8; 6];
         let n = receive(socket, &mut buffer);
         let kept = n.min(buffer.len());
-        println!("{n} bytes, {kept} of them here: {:?}", String::from_utf8_lossy(&buffer[..kept]));
+        println!(
+            "{n} bytes, {kept} of them here: {:?}",
+            String::from_utf8_lossy(&buffer[..kept])
+        );
     }
 }
 
-/// Receives one datagram. MSG_TRUNC asks for its true length, also where the buffer is too small; the rest of it is gone.
+/// Receives one datagram. MSG_TRUNC asks for its true length, also where the buffer is too
+/// small; the rest of it is gone.
 fn receive(socket: c_int, buffer: &mut [u8]) -> usize {
     // SAFETY: the buffer has room for its length.
-    let n = unsafe { libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_TRUNC) };
+    let n = unsafe {
+        libc::recv(socket, buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_TRUNC)
+    };
     check("recv", n);
     n as usize
 }

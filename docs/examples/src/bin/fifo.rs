@@ -6,7 +6,8 @@ use std::process::exit;
 
 fn main() {
     let path = std::env::temp_dir().join(format!("book-fifo-{}", std::process::id()));
-    let path = CString::new(path.into_os_string().into_encoded_bytes()).expect("a path has no NUL");
+    let path =
+        CString::new(path.into_os_string().into_encoded_bytes()).expect("a path has no NUL");
     // SAFETY: the path ends with NUL.
     check("mkfifo", unsafe { libc::mkfifo(path.as_ptr(), 0o600) } as isize);
 
@@ -15,7 +16,8 @@ fn main() {
     check("fork", pid as isize);
     if pid == 0 {
         // SAFETY: the path ends with NUL.
-        let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) }; // waits for a reader
+        // waits for a reader
+        let fd = unsafe { libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
         check("open", fd as isize);
         // At most PIPE_BUF bytes: no other writer's bytes come in between.
         // SAFETY: the pointer is to as many bytes as the length says.
@@ -25,7 +27,8 @@ fn main() {
     }
 
     // SAFETY: the path ends with NUL.
-    let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) }; // waits for a writer
+    // waits for a writer
+    let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC) };
     check("open", fd as isize);
     let mut buffer = [0u8; 512];
     // SAFETY: the buffer has room for its length.

@@ -9,12 +9,21 @@ fn main() {
     // A pair of connected stream sockets: a TCP connection would behave the same way.
     let mut ends: [c_int; 2] = [-1; 2];
     // SAFETY: there is room for two descriptors.
-    check("socketpair", unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()) } as isize);
+    check("socketpair", unsafe {
+        libc::socketpair(
+            libc::AF_UNIX,
+            libc::SOCK_STREAM | libc::SOCK_CLOEXEC,
+            0,
+            ends.as_mut_ptr(),
+        )
+    } as isize);
     let [here, there] = ends;
 
     for word in ["one", "two", "three"] {
         // SAFETY: the pointer is to as many bytes as the length says.
-        check("send", unsafe { libc::send(here, word.as_ptr().cast(), word.len(), libc::MSG_NOSIGNAL) });
+        check("send", unsafe {
+            libc::send(here, word.as_ptr().cast(), word.len(), libc::MSG_NOSIGNAL)
+        });
     }
     let mut buffer = [0u8; 64];
     // SAFETY: the buffer has room for its length.
@@ -30,7 +39,8 @@ fn main() {
     }
 }
 
-/// Length and payload in one call, so that they need not be copied together. (A few bytes go as a whole; in the lab you care for the rest.)
+/// Length and payload in one call, so that they need not be copied together. (A few bytes go
+/// as a whole; in the lab you care for the rest.)
 fn send_frame(socket: c_int, payload: &[u8]) {
     let length = (payload.len() as u32).to_be_bytes();
     let parts = [

@@ -4,7 +4,8 @@ use std::io::Error;
 use std::process::exit;
 
 fn main() {
-    // A user namespace needs no privilege, and inside it this process has them all: so it may have a PID namespace, too.
+    // A user namespace needs no privilege, and inside it this process has them all: so it may
+    // have a PID namespace, too.
     // SAFETY: takes no pointer.
     check("unshare", unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID) });
     // The new PID namespace is for the children: the number of a process never changes.
@@ -17,7 +18,8 @@ fn main() {
         // SAFETY: takes nothing.
         let parent = unsafe { libc::getppid() };
         println!("the child is process {own}, and its parent is process {parent}");
-        // SAFETY: ends this process. Rust writes standard output at the end of each line, so nothing is left to write.
+        // SAFETY: ends this process. Rust writes standard output at the end of each line, so
+        // nothing is left to write.
         unsafe { libc::_exit(0) };
     }
     // SAFETY: null says that we do not ask how it has ended.

@@ -1,11 +1,13 @@
-//! A child makes a pipe and sends its read end to the parent, which reads from a pipe that it has neither made nor inherited.
+//! A child makes a pipe and sends its read end to the parent, which reads from a pipe that it
+//! has neither made nor inherited.
 
 use std::io::Error;
 use std::process::exit;
 
 use libc::{c_int, c_uint, iovec, msghdr};
 
-/// Room for the ancillary data of one descriptor, in units of 8 bytes: the kernel writes structures into it, so it must be aligned for them.
+/// Room for the ancillary data of one descriptor, in units of 8 bytes: the kernel writes
+/// structures into it, so it must be aligned for them.
 type Ancillary = [u64; 3];
 
 /// The bytes that the ancillary data of one descriptor takes, header and padding included.
@@ -18,7 +20,14 @@ const _: () = assert!(size_of::<Ancillary>() >= SPACE);
 fn main() {
     let mut ends: [c_int; 2] = [-1; 2];
     // SAFETY: there is room for two descriptors.
-    check("socketpair", unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()) } as isize);
+    check("socketpair", unsafe {
+        libc::socketpair(
+            libc::AF_UNIX,
+            libc::SOCK_STREAM | libc::SOCK_CLOEXEC,
+            0,
+            ends.as_mut_ptr(),
+        )
+    } as isize);
     // SAFETY: this program has one thread.
     let pid = unsafe { libc::fork() };
     check("fork", pid as isize);
@@ -52,7 +61,13 @@ fn send_descriptor(socket: c_int, fd: c_int) {
     // SAFETY: computes a number.
     let cmsg_len = unsafe { libc::CMSG_LEN(size_of::<c_int>() as c_uint) } as _;
     // SAFETY: `first` points to room for a header, aligned for it.
-    unsafe { first.write(libc::cmsghdr { cmsg_len, cmsg_level: libc::SOL_SOCKET, cmsg_type: libc::SCM_RIGHTS }) };
+    unsafe {
+        first.write(libc::cmsghdr {
+            cmsg_len,
+            cmsg_level: libc::SOL_SOCKET,
+            cmsg_type: libc::SCM_RIGHTS,
+        })
+    };
     // SAFETY: `first` is a header with room for an int behind it.
     let data = unsafe { libc::CMSG_DATA(first) };
     // SAFETY: room for an int.
@@ -67,10 +82,15 @@ fn receive_descriptor(socket: c_int) -> c_int {
     let mut part = iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
     let mut message = header(&mut part, &mut ancillary);
     // SAFETY: the message and what it points to are valid.
-    check("recvmsg", unsafe { libc::recvmsg(socket, &raw mut message, libc::MSG_CMSG_CLOEXEC) });
+    check("recvmsg", unsafe {
+        libc::recvmsg(socket, &raw mut message, libc::MSG_CMSG_CLOEXEC)
+    });
     // SAFETY: the kernel has filled the message in.
     let first = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
-    assert!(!first.is_null() && message.msg_flags & libc::MSG_CTRUNC == 0, "no descriptor came, or not the whole of it");
+    assert!(
+        !first.is_null() && message.msg_flags & libc::MSG_CTRUNC == 0,
+        "no descriptor came, or not the whole of it"
+    );
     // SAFETY: not null, so it points to a header.
     let cmsg = unsafe { first.read() };
     assert_eq!((cmsg.cmsg_level, cmsg.cmsg_type), (libc::SOL_SOCKET, libc::SCM_RIGHTS));

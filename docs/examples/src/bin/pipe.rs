@@ -1,4 +1,5 @@
-//! A parent writes into a pipe; its child reads to end-of-file and exits with the number of bytes.
+//! A parent writes into a pipe; its child reads to end-of-file and exits with the number of
+//! bytes.
 
 use std::io::Error;
 use std::process::exit;
@@ -13,7 +14,8 @@ fn main() {
     let pid = unsafe { libc::fork() };
     check("fork", pid as isize);
     if pid == 0 {
-        // The child has both ends, too. While it holds a write end itself, it never sees the end.
+        // The child has both ends, too. While it holds a write end itself, it never sees the
+        // end.
         close(write_end);
         // SAFETY: ends this process, and runs nothing of the parent's.
         unsafe { libc::_exit(count(read_end)) };
@@ -32,7 +34,8 @@ fn main() {
     println!("the child has read {} bytes", libc::WEXITSTATUS(status));
 }
 
-/// Reads until every write end is closed. A read returns what is there: three writes need not be three reads.
+/// Reads until every write end is closed. A read returns what is there: three writes need not
+/// be three reads.
 fn count(read_end: i32) -> i32 {
     let mut total = 0;
     let mut buffer = [0u8; 512];

@@ -1,4 +1,5 @@
-//! A POSIX shared-memory object with a semaphore inside it. Child and parent map it each for themselves, as strangers would.
+//! A POSIX shared-memory object with a semaphore inside it. Child and parent map it each for
+//! themselves, as strangers would.
 
 use std::ffi::{CStr, CString};
 use std::io::Error;
@@ -8,7 +9,8 @@ use std::process::exit;
 use libc::{c_int, sem_t};
 use memoffset::offset_of;
 
-/// What lies in the object. Only addresses of its fields are taken, never a reference to the whole: other processes write to it.
+/// What lies in the object. Only addresses of its fields are taken, never a reference to the
+/// whole: other processes write to it.
 #[repr(C)]
 struct Shared {
     full: MaybeUninit<sem_t>,
@@ -18,7 +20,9 @@ struct Shared {
 fn main() {
     let name = CString::new(format!("/book-shm-{}", std::process::id())).expect("no NUL");
     // SAFETY: the name ends with NUL.
-    let fd = unsafe { libc::shm_open(name.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, 0o600) };
+    let fd = unsafe {
+        libc::shm_open(name.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_EXCL, 0o600)
+    };
     check("shm_open", fd);
     // A new object has length 0: a touch beyond the end is a SIGBUS.
     // SAFETY: takes no pointer.
@@ -33,7 +37,8 @@ fn main() {
     check("fork", pid);
     if pid == 0 {
         let (full, number) = map(open(&name));
-        // SAFETY: room for a u32, and the parent does not touch it before the semaphore says so.
+        // SAFETY: room for a u32, and the parent does not touch it before the semaphore says
+        // so.
         unsafe { number.write(42) };
         // SAFETY: initialised above.
         check("sem_post", unsafe { libc::sem_post(full) });
@@ -63,7 +68,16 @@ fn open(name: &CStr) -> c_int {
 /// Maps the object and gives the addresses of its two fields.
 fn map(fd: c_int) -> (*mut sem_t, *mut u32) {
     // SAFETY: a new mapping at a place that the kernel chooses.
-    let memory = unsafe { libc::mmap(std::ptr::null_mut(), size_of::<Shared>(), libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0) };
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            size_of::<Shared>(),
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            fd,
+            0,
+        )
+    };
     if memory == libc::MAP_FAILED {
         check("mmap", -1);
     }

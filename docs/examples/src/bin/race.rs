@@ -1,4 +1,5 @@
-//! A lost update, forced: the child adds 1 between the parent's load and the parent's store. Then the same with one atomic operation each.
+//! A lost update, forced: the child adds 1 between the parent's load and the parent's store.
+//! Then the same with one atomic operation each.
 
 use std::io::Error;
 use std::process::exit;
@@ -6,11 +7,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 fn main() {
     // SAFETY: a new mapping at a place that the kernel chooses.
-    let memory = unsafe { libc::mmap(std::ptr::null_mut(), 8, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, 0) };
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            8,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
     if memory == libc::MAP_FAILED {
         check("mmap", -1);
     }
-    // SAFETY: the mapping is aligned to a page, stays to the end, and both processes use it through this type alone.
+    // SAFETY: the mapping is aligned to a page, stays to the end, and both processes use it
+    // through this type alone.
     let counter = unsafe { AtomicU64::from_ptr(memory.cast()) };
 
     let loaded = counter.load(Ordering::Relaxed); // 0

@@ -1,4 +1,5 @@
-//! What a shell does for `$(echo hello)`: the child's standard output is a pipe, and the parent reads it.
+//! What a shell does for `$(echo hello)`: the child's standard output is a pipe, and the
+//! parent reads it.
 
 use std::io::Error;
 
@@ -13,7 +14,8 @@ fn main() {
     let pid = unsafe { libc::fork() };
     check("fork", pid as isize);
     if pid == 0 {
-        // The copy that dup2 makes is not close-on-exec, even if the original is. Both originals go at the exec.
+        // The copy that dup2 makes is not close-on-exec, even if the original is. Both
+        // originals go at the exec.
         // SAFETY: takes no pointer.
         check("dup2", unsafe { libc::dup2(write_end, libc::STDOUT_FILENO) } as isize);
         // SAFETY: strings and list end with NUL and null, and live as long as the program.

@@ -1,8 +1,10 @@
-//! A SYN as it lies on the wire, read field by field: lengths in units of four bytes, numbers with the most significant byte first.
+//! A SYN as it lies on the wire, read field by field: lengths in units of four bytes, numbers
+//! with the most significant byte first.
 
 use memoffset::{offset_of, span_of};
 
-/// The IPv4 header without options (RFC 791): bytes, so that nothing is padded and nothing is aligned.
+/// The IPv4 header without options (RFC 791): bytes, so that nothing is padded and nothing is
+/// aligned.
 #[repr(C)]
 struct Ipv4 {
     version_and_length: u8,
@@ -32,8 +34,10 @@ struct Tcp {
 }
 
 const PACKET: [u8; 44] = [
-    0x45, 0x00, 0x00, 0x2c, 0x1c, 0x46, 0x40, 0x00, 0x40, 0x06, 0x04, 0x84, 10, 0, 1, 1, 10, 0, 5, 2, // IPv4
-    0x9c, 0x40, 0x1b, 0x5f, 0x00, 0x00, 0x03, 0xe8, 0x00, 0x00, 0x00, 0x00, 0x60, 0x02, 0xfa, 0xf0, 0x00, 0x00, 0x00, 0x00, // TCP
+    // IPv4
+    0x45, 0x00, 0x00, 0x2c, 0x1c, 0x46, 0x40, 0x00, 0x40, 0x06, 0x04, 0x70, 10, 0, 1, 11, 10, 0,
+    5, 12, 0x9c, 0x40, 0x1b, 0x5f, 0x00, 0x00, 0x03, 0xe8, 0x00, 0x00, 0x00, 0x00, 0x60, 0x02,
+    0xfa, 0xf0, 0x00, 0x00, 0x00, 0x00, // TCP
     0x02, 0x04, 0x05, 0xb4, // option MSS: kind 2, length 4, 1460
 ];
 
@@ -42,7 +46,10 @@ fn main() {
     let tcp = &PACKET[ip_length..];
     let tcp_length = usize::from(tcp[offset_of!(Tcp, data_offset)] >> 4) * 4;
     let total = number(&PACKET[span_of!(Ipv4, total_length)]) as usize;
-    println!("headers of {ip_length} and {tcp_length} bytes, {} bytes of data", total - ip_length - tcp_length);
+    println!(
+        "headers of {ip_length} and {tcp_length} bytes, {} bytes of data",
+        total - ip_length - tcp_length
+    );
 
     let address = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(".");
     println!(
@@ -54,7 +61,14 @@ fn main() {
         number(&tcp[span_of!(Tcp, sequence)])
     );
     let flags = tcp[offset_of!(Tcp, flags)];
-    for (bit, name) in [(0x01, "FIN"), (0x02, "SYN"), (0x04, "RST"), (0x08, "PSH"), (0x10, "ACK"), (0x20, "URG")] {
+    for (bit, name) in [
+        (0x01, "FIN"),
+        (0x02, "SYN"),
+        (0x04, "RST"),
+        (0x08, "PSH"),
+        (0x10, "ACK"),
+        (0x20, "URG"),
+    ] {
         if flags & bit != 0 {
             println!("flag {name}");
         }

@@ -1,4 +1,5 @@
-//! A System V message queue: the receiver chooses by type, and the type is no part of the message's size.
+//! A System V message queue: the receiver chooses by type, and the type is no part of the
+//! message's size.
 
 use std::io::Error;
 use std::mem::size_of;
@@ -21,10 +22,13 @@ fn main() {
     // The size counts from behind the type to the end, not from the structure's beginning.
     let size = span_of!(Message, text..).len();
     println!("{} bytes in the structure, {size} in the message", size_of::<Message>());
-    for (mtype, text) in [(1, b"for one, first  "), (2, b"for two         "), (1, b"for one, second ")] {
+    for (mtype, text) in
+        [(1, b"for one, first  "), (2, b"for two         "), (1, b"for one, second ")]
+    {
         let message = Message { mtype, text: *text };
         // SAFETY: behind the type there are `size` bytes.
-        check("msgsnd", unsafe { libc::msgsnd(queue, (&raw const message).cast(), size, 0) } as isize);
+        check("msgsnd", unsafe { libc::msgsnd(queue, (&raw const message).cast(), size, 0) }
+            as isize);
     }
 
     for wanted in [2, 1, 0] {
@@ -32,12 +36,17 @@ fn main() {
         // SAFETY: behind the type there is room for `size` bytes.
         let n = unsafe { libc::msgrcv(queue, (&raw mut message).cast(), size, wanted, 0) };
         check("msgrcv", n);
-        println!("asked for {wanted}: type {}, {:?}", message.mtype, String::from_utf8_lossy(&message.text).trim_end());
+        println!(
+            "asked for {wanted}: type {}, {:?}",
+            message.mtype,
+            String::from_utf8_lossy(&message.text).trim_end()
+        );
     }
 
     // Nobody else removes it: a queue outlives the processes that use it.
     // SAFETY: IPC_RMID takes no structure.
-    check("msgctl", unsafe { libc::msgctl(queue, libc::IPC_RMID, std::ptr::null_mut()) } as isize);
+    check("msgctl", unsafe { libc::msgctl(queue, libc::IPC_RMID, std::ptr::null_mut()) }
+        as isize);
 }
 
 fn check(call: &str, result: isize) {

@@ -5,7 +5,8 @@ use std::process::exit;
 
 use libc::{c_int, sembuf};
 
-/// The fourth argument of semctl(2), which the caller declares; only the member that is used here.
+/// The fourth argument of semctl(2), which the caller declares; only the member that is used
+/// here.
 #[repr(C)]
 union Semun {
     val: c_int,
@@ -32,7 +33,8 @@ fn main() {
     let pid = unsafe { libc::fork() };
     check("fork", pid);
     if pid == 0 {
-        // SAFETY: the segment has room for a u32, and the parent does not touch it before the semaphore says so.
+        // SAFETY: the segment has room for a u32, and the parent does not touch it before the
+        // semaphore says so.
         unsafe { number.write(42) };
         change(set, 1); // "it is there": the parent may go on the moment this is done
         // SAFETY: ends this process, and runs nothing of the parent's.

@@ -1,7 +1,7 @@
 //! A TCP client: sends one message, says that it was all, and prints what comes back.
 //!
 //! ```text
-//! cargo run -q -p book --bin tcp-client -- 127.0.0.1 7007 hello
+//! cargo run -q -p book --bin book-tcp-client -- 127.0.0.1 7007 hello
 //! ```
 
 use std::io::{Error, Write};
@@ -14,13 +14,16 @@ use libc::{sockaddr, sockaddr_in, socklen_t};
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let (host, port, message) = match &words[..] {
-        [host, port, message] => (host.parse::<Ipv4Addr>(), port.parse::<u16>(), message.as_bytes()),
+        [host, port, message] => {
+            (host.parse::<Ipv4Addr>(), port.parse::<u16>(), message.as_bytes())
+        }
         _ => usage(),
     };
     let (Ok(host), Ok(port)) = (host, port) else { usage() };
 
     // SAFETY: takes no pointer.
-    let connection = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+    let connection =
+        unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
     check("socket", connection as isize);
 
     // SAFETY: all zeros is a valid address structure.
@@ -29,13 +32,21 @@ fn main() {
     there.sin_port = port.to_be();
     there.sin_addr.s_addr = u32::from(host).to_be();
     // SAFETY: `there` is an address structure of the length given.
-    let connected = unsafe { libc::connect(connection, (&raw const there).cast::<sockaddr>(), size_of::<sockaddr_in>() as socklen_t) };
+    let connected = unsafe {
+        libc::connect(
+            connection,
+            (&raw const there).cast::<sockaddr>(),
+            size_of::<sockaddr_in>() as socklen_t,
+        )
+    };
     check("connect", connected as isize);
 
     let mut rest = message;
     while !rest.is_empty() {
         // SAFETY: the pointer is to as many bytes as the length says.
-        let sent = unsafe { libc::send(connection, rest.as_ptr().cast(), rest.len(), libc::MSG_NOSIGNAL) };
+        let sent = unsafe {
+            libc::send(connection, rest.as_ptr().cast(), rest.len(), libc::MSG_NOSIGNAL)
+        };
         check("send", sent);
         rest = &rest[sent as usize..];
     }

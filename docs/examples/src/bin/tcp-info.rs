@@ -1,4 +1,5 @@
-//! The kernel completes a handshake by itself: connect has returned although nobody has called accept.
+//! The kernel completes a handshake by itself: connect has returned although nobody has
+//! called accept.
 
 use std::io::Error;
 use std::mem::size_of;
@@ -42,7 +43,15 @@ fn state(connection: c_int) -> u8 {
     let mut info: tcp_info = unsafe { std::mem::zeroed() };
     let mut length = size_of::<tcp_info>() as socklen_t;
     // SAFETY: `info` has room for `length` bytes.
-    let got = unsafe { libc::getsockopt(connection, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut length) };
+    let got = unsafe {
+        libc::getsockopt(
+            connection,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
     check("getsockopt", got);
     info.tcpi_state
 }

@@ -1,4 +1,5 @@
-//! A tracer: stops a program at its system calls and tells of each write what goes in and what comes out.
+//! A tracer: stops a program at its system calls and tells of each write what goes in and
+//! what comes out.
 
 use std::io::Error;
 use std::mem::{size_of, zeroed};
@@ -15,26 +16,46 @@ fn main() {
         tracee();
     }
     wait_for_stop(pid);
-    // Stops at system calls are then told apart from those for signals: the signal has bit 7 set.
+    // Stops at system calls are then told apart from those for signals: the signal has bit 7
+    // set.
     // SAFETY: the tracee is stopped; this option takes no pointer.
-    check("ptrace", unsafe { libc::ptrace(libc::PTRACE_SETOPTIONS, pid, null_mut::<c_void>(), libc::PTRACE_O_TRACESYSGOOD) });
+    check("ptrace", unsafe {
+        libc::ptrace(
+            libc::PTRACE_SETOPTIONS,
+            pid,
+            null_mut::<c_void>(),
+            libc::PTRACE_O_TRACESYSGOOD,
+        )
+    });
     let mut in_write = false;
     loop {
         // SAFETY: the tracee is stopped; 0 delivers no signal.
-        check("ptrace", unsafe { libc::ptrace(libc::PTRACE_SYSCALL, pid, null_mut::<c_void>(), 0) });
+        check("ptrace", unsafe {
+            libc::ptrace(libc::PTRACE_SYSCALL, pid, null_mut::<c_void>(), 0)
+        });
         if !wait_for_stop(pid) {
             break;
         }
         // SAFETY: all zeros is a valid structure.
         let mut info: ptrace_syscall_info = unsafe { zeroed() };
         // SAFETY: the tracee is stopped, and there is room for as many bytes as we say.
-        check("ptrace", unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, pid, size_of::<ptrace_syscall_info>(), &raw mut info) });
+        check("ptrace", unsafe {
+            libc::ptrace(
+                libc::PTRACE_GET_SYSCALL_INFO,
+                pid,
+                size_of::<ptrace_syscall_info>(),
+                &raw mut info,
+            )
+        });
         if info.op == libc::PTRACE_SYSCALL_INFO_ENTRY {
             // SAFETY: at an entry this member holds.
             let entry = unsafe { info.u.entry };
             in_write = entry.nr == libc::SYS_write as u64;
             if in_write {
-                println!("enters write: descriptor {}, {} bytes", entry.args[0] as i32, entry.args[2]);
+                println!(
+                    "enters write: descriptor {}, {} bytes",
+                    entry.args[0] as i32, entry.args[2]
+                );
             }
         } else if info.op == libc::PTRACE_SYSCALL_INFO_EXIT && in_write {
             // SAFETY: at an exit this member holds.
@@ -47,7 +68,9 @@ fn main() {
 /// The program that is watched. It waits for its tracer first.
 fn tracee() -> ! {
     // SAFETY: takes no pointer here.
-    check("ptrace", unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, null_mut::<c_void>(), null_mut::<c_void>()) });
+    check("ptrace", unsafe {
+        libc::ptrace(libc::PTRACE_TRACEME, 0, null_mut::<c_void>(), null_mut::<c_void>())
+    });
     // SAFETY: stops this process.
     check("raise", i64::from(unsafe { libc::raise(libc::SIGSTOP) }));
     // SAFETY: the pointer is to as many bytes as the length says.

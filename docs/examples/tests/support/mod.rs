@@ -24,22 +24,31 @@ pub fn course() -> PathBuf {
 
 /// The names of the files in a folder that end like this, without the ending, sorted.
 pub fn names(folder: &Path, ending: &str) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("read {}: {error}", folder.display()));
-    let mut names: Vec<String> = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(ending)?.to_owned())).collect();
+    let entries = fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("read {}: {error}", folder.display()));
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| {
+            Some(entry.ok()?.file_name().to_str()?.strip_suffix(ending)?.to_owned())
+        })
+        .collect();
     names.sort();
     names
 }
 
 /// Where cargo has put the Rust program of this name.
 pub fn rust(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_tcp-server")).with_file_name(name)
+    Path::new(env!("CARGO_BIN_EXE_book-tcp-server")).with_file_name(format!("book-{name}"))
 }
 
 /// Builds the C program of this name; with a warning it does not count as built.
 pub fn c(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}-{}", std::process::id()));
+    let target =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}-{}", std::process::id()));
     let source = examples().join("c").join(format!("{name}.c"));
-    let complaints = compile(&source, &["-Wextra".as_ref(), "-Wpedantic".as_ref(), "-o".as_ref(), target.as_os_str()]);
+    let complaints = compile(
+        &source,
+        &["-Wextra".as_ref(), "-Wpedantic".as_ref(), "-o".as_ref(), target.as_os_str()],
+    );
     assert!(complaints.is_empty(), "{}:\n{complaints}", source.display());
     target
 }
@@ -51,7 +60,11 @@ pub fn compile(source: &Path, more: &[&std::ffi::OsStr]) -> String {
         .arg(source)
         .args(more)
         .output()
-        .unwrap_or_else(|error| panic!("run cc: {error}; Rust needs it too, as its linker: install gcc and libc6-dev"));
+        .unwrap_or_else(|error| {
+            panic!(
+                "run cc: {error}; Rust needs it too, as its linker: install gcc and libc6-dev"
+            )
+        });
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() || !said.is_empty(), "cc: {}", output.status);
     said
@@ -87,7 +100,11 @@ pub fn run(program: &Path, arguments: &[&str]) -> Ended {
         }
         thread::sleep(Duration::from_millis(2));
     };
-    Ended { status, stdout: stdout.join().expect("a reader"), stderr: stderr.join().expect("a reader") }
+    Ended {
+        status,
+        stdout: stdout.join().expect("a reader"),
+        stderr: stderr.join().expect("a reader"),
+    }
 }
 
 fn reader(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
