@@ -9,6 +9,7 @@
 
 mod build;
 mod check;
+mod given;
 mod hint;
 mod interrupt;
 mod journal;
@@ -173,6 +174,9 @@ struct CheckArguments {
     /// Run so many checks of a lab at a time
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// Check this executable instead of the lab's own program, in whatever language it is written; NAME= may be left out where the lab has one program
+    #[arg(long, value_name = "[NAME=]FILE", requires = "lab")]
+    program: Vec<std::ffi::OsString>,
     /// No colours, no progress, no line breaking
     #[arg(long)]
     plain: bool,

@@ -128,11 +128,12 @@ fn submission(lab: &LabFolder, kind: Kind, path: &Path, solution: &[Source], rep
     for file in files {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let named = if path.is_dir() { sources.iter_mut().find(|source| source.program == stem) } else { sources.first_mut() };
-        let is_rust = file.extension().is_some_and(|extension| extension == "rs");
-        let Some(source) = named.filter(|_| is_rust && (path.is_dir() || solution.len() == 1)) else {
-            let programs: Vec<String> = solution.iter().map(|source| format!("{}.rs", source.program)).collect();
+        let is_c = file.extension().is_some_and(|extension| extension == "c");
+        let is_source = is_c || file.extension().is_some_and(|extension| extension == "rs");
+        let Some(source) = named.filter(|_| is_source && (path.is_dir() || solution.len() == 1)) else {
+            let programs: Vec<String> = solution.iter().map(|source| format!("{0}.rs or {0}.c", source.program)).collect();
             let expected = if solution.len() == 1 {
-                "a file NAME.rs, or a folder with the program's file".to_owned()
+                "a file NAME.rs or NAME.c, or a folder with the program's file".to_owned()
             } else {
                 format!("a folder with files from: {}", programs.join(", "))
             };
@@ -142,14 +143,14 @@ fn submission(lab: &LabFolder, kind: Kind, path: &Path, solution: &[Source], rep
             Ok(text) => text,
             Err(error) => return wrong("a file that can be read", error.to_string(), "mend it"),
         };
-        if !text.starts_with(b"//!") {
+        let comment = if is_c { "/*" } else { "//!" };
+        if !text.starts_with(comment.as_bytes()) {
             let observed = format!("{} begins with something else", within(lab, &file));
             // The submission is proved all the same: a missing comment changes no verdict.
-            wrong("a `//!` comment at the top that says what is different", observed, "write it");
-            *source = Source { text, ..source.clone() };
-            continue;
+            wrong(&format!("a `{comment}` comment at the top that says what is different"), observed, "write it");
         }
-        *source = Source { text, ..source.clone() };
+        let name = if is_c { source.path.with_extension("c") } else { source.path.clone() };
+        *source = Source { text, path: name, ..source.clone() };
     }
     Some(Subject { kind, place, sources })
 }

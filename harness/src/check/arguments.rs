@@ -1,11 +1,14 @@
 //! The command line of a check executable.
 //!
-//! Theory of operation: `--seed` and `--programs` are understood everywhere, `--timelines` beside `--lab-check`. `--lab-run` and `--lab-check` choose a mode of ours, whose command lines are
+//! Theory of operation: `--seed`, `--programs` and `--program` are understood everywhere, `--timelines` beside `--lab-check`. `--lab-run` and `--lab-check` choose a mode of ours, whose command lines are
 //! written by other programs and are read strictly. Anything else is libtest's and goes on to it untouched, errors included.
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
+
+use super::programs::Places;
 
 /// What a check executable is asked to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +28,8 @@ pub(super) struct Arguments {
     pub mode: Mode,
     /// `--seed`.
     pub seed: Option<u64>,
-    /// `--programs`.
-    pub programs: Option<PathBuf>,
+    /// `--programs` and `--program`.
+    pub programs: Places,
 }
 
 impl Arguments {
@@ -37,7 +40,7 @@ impl Arguments {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
         let mut rest: Vec<OsString> = arguments.next().into_iter().collect();
-        let (mut seed, mut programs, mut one, mut timelines, mut run) = (None, None, None, None, false);
+        let (mut seed, mut programs, mut one, mut timelines, mut run) = (None, Places::default(), None, None, false);
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy();
             let (option, mut value) = match text.split_once('=') {
@@ -48,7 +51,8 @@ impl Arguments {
                 |what: &str| value.take().or_else(|| arguments.next()).ok_or(format!("{option} is without its value; expected {option} {what}"));
             match option.as_str() {
                 "--seed" => seed = Some(number(&option, &take("N")?)?),
-                "--programs" => programs = Some(PathBuf::from(take("DIR")?)),
+                "--programs" => programs.folder = Some(PathBuf::from(take("DIR")?)),
+                "--program" => programs.files.extend([name_and_file(&take("NAME=FILE")?)?]),
                 "--lab-check" => one = Some(take("NAME")?.to_string_lossy().into_owned()),
                 "--timelines" => timelines = Some(PathBuf::from(take("FILE")?)),
                 "--lab-run" => run = true,
@@ -79,12 +83,20 @@ fn names_and_jobs(rest: Vec<OsString>) -> Result<Mode, String> {
                 jobs = Some(number("--jobs", &value)?);
             }
             _ if text.starts_with('-') => {
-                return Err(format!("unexpected option `{text}`; --lab-run has NAME…, --seed N, --programs DIR and --jobs N"));
+                return Err(format!("unexpected option `{text}`; --lab-run has NAME…, --seed N, --programs DIR, --program NAME=FILE and --jobs N"));
             }
             _ => names.push(text),
         }
     }
     Ok(Mode::Run { names, jobs })
+}
+
+/// `NAME=FILE`, where FILE may have any bytes.
+fn name_and_file(value: &OsString) -> Result<(String, PathBuf), String> {
+    let bytes = value.as_bytes();
+    let parts = bytes.iter().position(|byte| *byte == b'=').map(|place| (&bytes[..place], &bytes[place + 1..]));
+    let (name, file) = parts.ok_or_else(|| format!("--program `{}`: expected NAME=FILE", value.to_string_lossy()))?;
+    Ok((String::from_utf8_lossy(name).into_owned(), PathBuf::from(OsString::from_vec(file.to_vec()))))
 }
 
 fn number<N: std::str::FromStr>(option: &str, value: &OsString) -> Result<N, String> {
@@ -104,14 +116,25 @@ mod tests {
     fn what_is_not_ours_goes_on_to_libtest() {
         let arguments = parse("checks --exact --seed 7 a_name --programs=/p --format=terse").unwrap();
         let rest = ["checks", "--exact", "a_name", "--format=terse"].map(OsString::from).to_vec();
-        assert_eq!(arguments, Arguments { mode: Mode::Libtest(rest), seed: Some(7), programs: Some("/p".into()) });
+        assert_eq!(
+            arguments,
+            Arguments { mode: Mode::Libtest(rest), seed: Some(7), programs: Places { folder: Some("/p".into()), ..Places::default() } }
+        );
     }
 
     #[test]
     fn a_run_has_names_and_jobs() {
         let arguments = parse("checks --lab-run a --jobs 3 b --seed=9").unwrap();
         let mode = Mode::Run { names: vec!["a".into(), "b".into()], jobs: NonZeroUsize::new(3) };
-        assert_eq!(arguments, Arguments { mode, seed: Some(9), programs: None });
+        assert_eq!(arguments, Arguments { mode, seed: Some(9), programs: Places::default() });
+    }
+
+    #[test]
+    fn places_come_back_from_their_options() {
+        let files = [("client".to_owned(), PathBuf::from("/a=b/c")), ("server".to_owned(), PathBuf::from(OsString::from_vec(b"/\xff".to_vec())))];
+        let places = Places { folder: Some("/p".into()), files: files.into() };
+        let line = [OsString::from("checks")].into_iter().chain(places.options());
+        assert_eq!(Arguments::parse(line).unwrap().programs, places);
     }
 
     #[test]
@@ -124,6 +147,7 @@ mod tests {
             ("checks --lab-check a b", "`b`"),
             ("checks --lab-check a --lab-run", "--lab-run"),
             ("checks --timelines f", "--lab-check"),
+            ("checks --program f", "NAME=FILE"),
         ];
         for (line, named) in cases {
             let error = parse(line).unwrap_err();

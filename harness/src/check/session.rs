@@ -4,11 +4,11 @@
 //! first; a thread that asks for one that another thread is busy with waits for it. No check waits for ever, since prerequisites always stand
 //! earlier in the lab's order.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
 use super::isolation;
+use super::programs::Places;
 use super::registry::Registry;
 use crate::record::CheckRecord;
 use crate::verdict::{Unpassed, Word};
@@ -19,13 +19,13 @@ pub(super) struct Session {
     pub registry: Registry,
     /// The seed of all of them.
     pub seed: u64,
-    programs: Option<PathBuf>,
+    programs: Places,
     records: Vec<OnceLock<CheckRecord>>,
 }
 
 impl Session {
     /// A session in which nothing has been done.
-    pub fn new(registry: Registry, seed: u64, programs: Option<PathBuf>) -> Self {
+    pub fn new(registry: Registry, seed: u64, programs: Places) -> Self {
         let records = registry.entries.iter().map(|_| OnceLock::new()).collect();
         Self { registry, seed, programs, records }
     }
@@ -67,9 +67,7 @@ impl Session {
         let this = std::env::current_exe().map_err(|error| format!("cannot tell where this executable is: {error}"))?;
         let mut command = Command::new(this);
         command.args(["--lab-check", name, "--seed", &self.seed.to_string()]);
-        if let Some(folder) = &self.programs {
-            command.arg("--programs").arg(folder);
-        }
+        command.args(self.programs.options());
         isolation::record(command, &self.registry.lab, name, isolation::DEADLINE)
     }
 
@@ -96,7 +94,7 @@ mod tests {
 
     #[test]
     fn prerequisites_are_added_in_the_labs_order() {
-        let session = Session::new(sample(), 1, None);
+        let session = Session::new(sample(), 1, Places::default());
         assert_eq!(session.with_prerequisites(&[1]), [0, 1]);
         assert_eq!(session.with_prerequisites(&[0]), [0]);
     }
@@ -110,7 +108,7 @@ mod tests {
             (Unpassed::Skipped("s".into()), "first was skipped"),
         ];
         for (unpassed, reason) in cases {
-            let session = Session::new(sample(), 1, None);
+            let session = Session::new(sample(), 1, Places::default());
             let first = session.without_run(0, unpassed);
             session.records[0].set(first).unwrap();
             let second = session.record(1);

@@ -5,6 +5,7 @@
 //! status lines.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,7 @@ use super::NoAnswer;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::workspace::Workspace;
+use crate::check::programs::{self, Places};
 use crate::manifest::LabFolder;
 
 /// The executables of one lab.
@@ -23,8 +25,16 @@ use crate::manifest::LabFolder;
 pub struct Executables {
     /// The check executable.
     pub checks: PathBuf,
-    /// The folder of the programs, where cargo said so.
-    pub programs: Option<PathBuf>,
+    /// Where the programs are: in the folder that cargo said, but for those that were given.
+    pub programs: Places,
+}
+
+impl Executables {
+    /// Options of the check executable that say where the programs are. The variable for them is the user's own word, and goes before what cargo said.
+    pub fn options(&self) -> Vec<OsString> {
+        let named = std::env::var_os(programs::VARIABLE).is_some();
+        Places { folder: self.programs.folder.clone().filter(|_| !named), files: self.programs.files.clone() }.options()
+    }
 }
 
 /// The executables of the labs that compile, by the lab's name.
@@ -159,7 +169,7 @@ fn executables(artifacts: &[Message], lab: &LabFolder) -> Option<Executables> {
     };
     let programs = lab.manifest.programs.iter().map(|program| executable("bin", &program.name)).collect::<Option<Vec<PathBuf>>>()?;
     let folder_of_programs = programs.first().and_then(|path| path.parent()).map(Path::to_path_buf);
-    Some(Executables { checks: executable("test", "checks")?, programs: folder_of_programs })
+    Some(Executables { checks: executable("test", "checks")?, programs: Places { folder: folder_of_programs, ..Places::default() } })
 }
 
 /// What cargo writes to standard error, without its status lines, which go to the progress line.
@@ -221,7 +231,7 @@ mod tests {
         ];
         let (artifacts, finished) = artifacts(lines.join("\n").as_bytes()).unwrap();
         assert!(finished);
-        let pipe = Executables { checks: "/t/debug/deps/checks-1".into(), programs: Some("/t/debug".into()) };
+        let pipe = Executables { checks: "/t/debug/deps/checks-1".into(), programs: Places { folder: Some("/t/debug".into()), ..Places::default() } };
         assert_eq!(executables(&artifacts, &lab("pipe", &["pipe"])), Some(pipe));
         assert_eq!(executables(&artifacts, &lab("fifo", &["seqd", "seqc"])), None, "a program is missing");
         assert_eq!(executables(&artifacts, &lab("tcp", &["echod"])), None, "the checks are missing");

@@ -8,7 +8,7 @@ use super::hint::known;
 use super::interrupt::Interrupt;
 use super::progress::Progress;
 use super::workspace::Workspace;
-use super::{CheckArguments, NoAnswer, Status, json, layout, print, report, run};
+use super::{CheckArguments, NoAnswer, Status, given, json, layout, print, report, run};
 use crate::check::seed;
 use crate::manifest::LabFolder;
 use crate::record::CheckRecord;
@@ -48,8 +48,12 @@ pub fn perform(arguments: &CheckArguments) -> Result<Status, NoAnswer> {
     if let Some(check) = &arguments.check {
         known(labs[0], check)?;
     }
+    let given = given::programs(&labs, &arguments.program)?;
     let seed = seed::choose(arguments.seed).map_err(NoAnswer::bad_input)?;
-    let built = build::build(&workspace, &labs, Progress::spinner("building", !arguments.plain))?;
+    let mut built = build::build(&workspace, &labs, Progress::spinner("building", !arguments.plain))?;
+    for executables in built.values_mut() {
+        executables.programs.files.clone_from(&given);
+    }
     let results = check_all(&labs, &built, arguments, seed);
     if arguments.json {
         print(json::object(&results, seed), true)?;
@@ -72,6 +76,9 @@ fn check_all<'lab>(labs: &[&'lab LabFolder], built: &Built, arguments: &CheckArg
         let mut records = run::run(lab, &names(lab, asked_for), executables, seed, arguments.jobs, &mut tell, &Interrupt::never());
         if let Some(check) = asked_for {
             keep_what_matters(&mut records, check);
+        }
+        for record in &mut records {
+            record.replay.push_str(&given::shown(&arguments.program));
         }
         LabResult { lab, compiles: true, records }
     };

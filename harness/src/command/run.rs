@@ -10,7 +10,6 @@ use std::thread;
 
 use super::build::Executables;
 use super::interrupt::Interrupt;
-use crate::check::programs;
 use crate::manifest::LabFolder;
 use crate::record::CheckRecord;
 use crate::verdict::Word;
@@ -30,11 +29,7 @@ pub fn run(
     if let Some(jobs) = jobs {
         command.args(["--jobs", &jobs.to_string()]);
     }
-    // The variable is the user's own word on where the programs are.
-    if let (Some(folder), None) = (&executables.programs, std::env::var_os(programs::VARIABLE)) {
-        command.arg("--programs").arg(folder);
-    }
-    command.current_dir(&lab.path);
+    command.args(executables.options()).current_dir(&lab.path);
     let (mut records, trouble) = collect(command, tell, interrupt);
     names
         .iter()

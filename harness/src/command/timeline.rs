@@ -9,7 +9,7 @@ use super::hint::known;
 use super::progress::Progress;
 use super::workspace::Workspace;
 use super::{NoAnswer, TimelineArguments, layout, print};
-use crate::check::{programs, seed};
+use crate::check::seed;
 use crate::manifest::LabFolder;
 use crate::record::CheckRecord;
 use crate::timeline::{Timeline, picture, text};
@@ -82,10 +82,7 @@ fn recorded(lab: &LabFolder, check: &str, executables: &Executables, seed: u64) 
     let file = executables.checks.with_extension(format!("timelines-{}", std::process::id()));
     let mut command = Command::new(&executables.checks);
     command.args(["--lab-check", check, "--seed", &seed.to_string(), "--timelines"]).arg(&file);
-    if let (Some(folder), None) = (&executables.programs, std::env::var_os(programs::VARIABLE)) {
-        command.arg("--programs").arg(folder);
-    }
-    let output = command.current_dir(&lab.path).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = command.args(executables.options()).current_dir(&lab.path).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let lines = std::fs::read_to_string(&file);
     let _ = std::fs::remove_file(&file);
     let broken = |what: &str, error: &dyn std::fmt::Display| NoAnswer::broken(format!("{what}: {error}"));

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::check::Programs;
+use harness::check::programs::Places;
 use harness::finding::Finding;
 use harness::lab::Lab;
 use harness::manifest::{Capability, Limits, Manifest};
@@ -55,7 +56,7 @@ impl Subject {
         let mut manifest = Manifest::parse(&text, Path::new("lab.toml")).unwrap_or_else(|error| panic!("{error}"));
         manifest.limits = self.limits;
         manifest.capabilities.clone_from(&self.capabilities);
-        Lab::new(manifest, Programs::new(Some(self.folder.clone()), "test"), 1, "test")
+        Lab::new(manifest, Programs::new(Places { folder: Some(self.folder.clone()), ..Places::default() }, "test"), 1, "test")
     }
 
     /// The program's file.
