@@ -9,6 +9,7 @@
 
 mod build;
 mod check;
+mod explain;
 mod given;
 mod hint;
 mod interrupt;
@@ -20,6 +21,7 @@ mod network;
 mod progress;
 mod report;
 mod run;
+mod shell;
 mod tier;
 mod timeline;
 mod trace;
@@ -73,10 +75,29 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
         step: u8,
     },
+    /// Explain a kind of finding: what happened, why the kernel does that, an example and its mend
+    ///
+    /// A finding that is of a known kind names its page. Without a name the pages are listed.
+    Explain {
+        /// The page, as the finding names it
+        finding: Option<String>,
+    },
     /// Draw a run of a check: a lane for each process, its calls in order, and what led to what
     ///
     /// A check that fails ends with the run that shows it; that one is drawn unless another is asked for.
     Timeline(TimelineArguments),
+    /// Print completions for a shell
+    ///
+    /// They are for the command `lab`: after alias lab='cargo lab', bash takes them with source <(cargo lab completions bash).
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages of this command and its subcommands
+    Man {
+        /// The folder for them
+        dir: PathBuf,
+    },
     /// Show the system calls of any program, one line each, as the harness sees them
     ///
     /// The exit status is the program's, 128 + S if signal S killed it.
@@ -238,8 +259,11 @@ fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
     match arguments.task {
         None => watch::perform(arguments.plain)?,
         Some(Task::List { long, json }) => list::perform(long, json)?,
+        Some(Task::Explain { finding }) => explain::perform(finding.as_deref())?,
         Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
         Some(Task::Timeline(arguments)) => timeline::perform(&arguments)?,
+        Some(Task::Completions { shell }) => shell::completions(shell)?,
+        Some(Task::Man { dir }) => shell::manual(&dir)?,
         Some(Task::Check(arguments)) => return check::perform(&arguments),
         Some(Task::Trace(_) | Task::Network(_)) => {} // They have another program's exit code, and `main` has done them.
     }

@@ -1,6 +1,7 @@
 //! A finding: one reason why a promise is not kept, with its evidence. Terminal, JSON and grading reports all draw from it.
 
 pub mod drawing;
+pub mod pages;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Finding {
     pub labels: Vec<Label>,
     /// What to look at next, with the man page.
     pub next: String,
+    /// The name of the page that explains findings of this kind ([`pages`]), where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 impl Finding {
@@ -38,7 +42,15 @@ impl Finding {
             evidence: Vec::new(),
             labels: Vec::new(),
             next: next.into(),
+            page: None,
         }
+    }
+
+    /// Names the page that explains it.
+    #[must_use]
+    pub fn explained_by(mut self, page: &str) -> Self {
+        self.page = Some(page.to_owned());
+        self
     }
 
     /// Adds lines of evidence.

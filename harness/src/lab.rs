@@ -185,6 +185,7 @@ fn supervise(
     let verdict = verdict.map_err(|unpassed| match unpassed {
         Unpassed::Fail(mut finding) => {
             session.add_faults(&mut finding);
+            session.name_page(&mut finding);
             Unpassed::Fail(finding)
         }
         other => other,

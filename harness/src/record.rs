@@ -52,6 +52,9 @@ impl CheckRecord {
             text.push_str(&drawing::draw(finding, false));
             let mut line = |label: &str, value: &str| text.push_str(&format!("{label:<9} {value}\n"));
             line("next:", &finding.next);
+            if let Some(page) = &finding.page {
+                line("explain:", &format!("cargo lab explain {page}"));
+            }
             line("replay:", &self.replay);
         } else if let Some(reason) = &self.reason {
             line("reason:", reason);

@@ -461,6 +461,42 @@ mod lab_command {
     }
 
     #[test]
+    fn pages_are_listed_and_shown_and_an_unknown_one_names_the_nearest() {
+        let list = lab("explain");
+        assert_eq!((list.status, list.stdout.lines().count()), (Some(0), 17));
+        assert!(list.stdout.contains("\nend-of-file        End-of-file that never comes\n"), "{}", list.stdout);
+        let page = lab("explain end-of-file");
+        assert!(
+            page.stdout.starts_with("End-of-file that never comes\n\nWhat happened\n\n") && page.stdout.contains("    fn main() {\n"),
+            "{}",
+            page.stdout
+        );
+        let unknown = lab("explain deadlok");
+        assert_eq!((unknown.status, &*unknown.stderr), (Some(2), "error: there is no page `deadlok`; did you mean `deadlock`?\n"));
+    }
+
+    #[test]
+    fn shells_and_man_get_what_they_want() {
+        for shell in ["bash", "zsh", "fish"] {
+            let script = lab(&format!("completions {shell}"));
+            assert_eq!(script.status, Some(0), "{}", script.stderr);
+            assert!(script.stdout.contains("timeline"), "{shell}: subcommands are not completed");
+            // fish is not told of what stands alone.
+            let names = ["uncompiled", "lost-wakeup"].iter().all(|name| script.stdout.contains(name));
+            assert_eq!(names, shell != "fish", "{shell}: names of labs and pages");
+        }
+        let folder = own_file("man");
+        let written = lab(&format!("man {}", folder.display()));
+        assert_eq!(written.status, Some(0), "{}", written.stderr);
+        let page = std::fs::read_to_string(folder.join("lab-check.1")).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains("does not compile"), "{page}");
+        std::fs::remove_dir_all(&folder).unwrap();
+        let nowhere = lab("man /proc/none/man");
+        assert_eq!(nowhere.status, Some(2));
+        assert!(nowhere.stderr.contains("/proc/none/man"), "{}", nowhere.stderr);
+    }
+
+    #[test]
     fn a_timeline_shows_what_the_processes_did() {
         let drawn = lab("timeline sound words_arrive --seed 5");
         assert_eq!(drawn.status, Some(0), "{}", drawn.stderr);

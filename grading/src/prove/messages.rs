@@ -42,9 +42,9 @@ fn message(subject: &Subject, examined: &Examined) -> Option<String> {
     Some(told(record))
 }
 
-/// A record's message without what every message of the check has.
+/// A record's message without what every message of the check has, and without the page, which follows from the rest.
 fn told(record: &CheckRecord) -> String {
-    let of_the_check = |line: &&str| !line.starts_with("promise:") && !line.starts_with("replay:");
+    let of_the_check = |line: &&str| !["promise:", "explain:", "replay:"].iter().any(|label| line.starts_with(label));
     normal(record).lines().filter(of_the_check).map(|line| format!("{}\n", line.trim_end())).collect()
 }
 

@@ -81,6 +81,9 @@ pub fn explanation(out: &mut String, record: &CheckRecord, width: Option<usize>)
         out.push_str(&indented(&drawing::draw(finding, true)));
         let mut line = |label: &str, text: &str| hang(out, &format!("  {label}"), DIM, INDENT, text, width.filter(|_| label == "next"));
         line("next", &finding.next);
+        if let Some(page) = &finding.page {
+            line("explain", &format!("cargo lab explain {page}"));
+        }
         line("hint", &format!("cargo lab hint {} {}", record.lab, record.check));
     } else {
         line("reason", record.reason.as_deref().unwrap_or("none was given"));

@@ -21,8 +21,9 @@ use self::screen::{Body, Screen};
 use self::work::{Task, Told, Work};
 use super::journal::Journal;
 use super::workspace::Workspace;
-use super::{NoAnswer, layout, timeline};
+use super::{NoAnswer, explain, layout, timeline};
 use crate::check::seed;
+use crate::finding::pages::Page;
 use crate::kernel::terminal;
 use crate::manifest::LabFolder;
 use crate::record::CheckRecord;
@@ -297,6 +298,13 @@ impl Watch {
         }
         match key.to_ascii_lowercase() {
             b'h' => self.hint(),
+            b'e' => {
+                let page = first_wrong(&self.records).and_then(|record| record.finding.as_ref()?.page.as_deref());
+                match page.and_then(|name| Page::named(name).ok()) {
+                    Some(page) => self.screen.page(&explain::drawn(page, layout::width(self.screen.is_plain()))),
+                    None => self.screen.note("there is no page on this; `cargo lab explain` lists those that there are"),
+                }
+            }
             b't' => self.timeline(),
             b'n' => match next_place(&self.workspace.labs.0, &self.journal, self.place) {
                 Some(place) => self.go_to(place),

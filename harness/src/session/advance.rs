@@ -239,7 +239,8 @@ impl Session {
                     },
                 );
                 let labels = self.labels_of(&waiting);
-                Finding::new("deadlock", goal, observed, next).with(lines).at(labels).into()
+                let page = self.page_of_deadlock(&waiting);
+                Finding::new("deadlock", goal, observed, next).with(lines).at(labels).explained_by(page).into()
             }
             Halt::Busy(mut finding) => {
                 finding.expected = format!("{goal}; {}", finding.expected);

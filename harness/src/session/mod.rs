@@ -11,6 +11,7 @@ mod advance;
 mod asleep;
 pub mod datagram;
 mod evidence;
+mod explained;
 pub mod local;
 mod look;
 pub mod message;

@@ -123,7 +123,9 @@ impl Session {
         outcome.map_err(|error| {
             let observed = format!("connecting to it failed: {}", error.kind());
             let next = "bind the port in network byte order, listen, and only then print it; bind(2), listen(2)";
-            self.with_all_last_words(Finding::new("connection", goal, observed, next))
+            let finding = Finding::new("connection", goal, observed, next);
+            let finding = if self.listens_on(port.swap_bytes()) { finding.explained_by("byte-order") } else { finding };
+            self.with_all_last_words(finding)
         })?;
         Ok(Connection::new(socket))
     }

@@ -21,7 +21,7 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 /// The line that the cursor is in, empty again.
 const CLEAR_LINE: &str = "\r\x1b[K";
 /// The keys, with what they do.
-const KEYS: &str = "h hint, t timeline, c checks, r run again, n next lab, l list of labs, a all labs, q quit";
+const KEYS: &str = "h hint, e explain, t timeline, c checks, r run again, n next lab, l list of labs, a all labs, q quit";
 
 /// What there is to say of a lab.
 pub enum Body<'watch> {

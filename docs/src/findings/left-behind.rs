@@ -1,0 +1,8 @@
+/// Shared memory has a name, and the name stays when the program ends.
+fn main() {
+    unsafe {
+        let memory = libc::shm_open(c"/example".as_ptr(), libc::O_CREAT | libc::O_EXCL | libc::O_RDWR, 0o600);
+        libc::ftruncate(memory, 4096);
+        libc::close(memory);
+    }
+}
