@@ -2,10 +2,10 @@
 
 use std::io;
 
-use super::{CPU_LOOK, Halt, MOST_FRUITLESS, MOST_IN_A_ROW, POLLERS_LOOK, Program, SETTLED_TICKS, Session, Step, TICK};
+use super::{CPU_LOOK, Halt, LONG_STILL, MOST_FRUITLESS, MOST_IN_A_ROW, POLLERS_LOOK, Program, SETTLED_TICKS, Session, Step, TICK};
 use crate::call::{Call, name_of};
 use crate::finding::Finding;
-use crate::kernel::process::{self, Pid, Waited};
+use crate::kernel::process::{self, Change, Pid, Waited};
 use crate::trace::schedule::GoOn;
 use crate::trace::waiting::{Rest, Waiting};
 use crate::verdict::Unpassed;
@@ -47,18 +47,23 @@ impl Session {
         {
             return Ok(step);
         }
-        self.wait_for_change(true)
+        self.wait_for_change()
     }
 
     /// Under a schedule: takes in what has happened, and lets the next one go on. `None` where nobody can.
     fn scheduled_step(&mut self) -> Result<Option<Step>, Unpassed> {
+        let under_way = self.tracer.is_under_way();
+        // Asked after that look: what has happened before it is told now, and what happens later comes of somebody's being under way.
+        if let Some((pid, change)) = self.next_change(false)? {
+            return self.take_in(pid, change).map(Some);
+        }
+        if under_way {
+            let step = if process::ticks() == self.looked_at { Step::Progress } else { self.tick()? };
+            std::thread::yield_now();
+            return Ok(Some(step));
+        }
         match self.tracer.go_on()? {
             GoOn::Chosen => Ok(Some(Step::Progress)),
-            GoOn::Running => {
-                let step = self.wait_for_change(false)?;
-                std::thread::yield_now();
-                Ok(Some(step))
-            }
             GoOn::Nobody => {
                 if self.pump()? || self.tracer.release_delayed()? {
                     return Ok(Some(Step::Progress));
@@ -72,22 +77,39 @@ impl Session {
         }
     }
 
-    fn wait_for_change(&mut self, block: bool) -> Result<Step, Unpassed> {
-        let (pid, change) = if let Some((pid, mut change)) = self.changes.pop_front() {
-            // It may have been killed while the others had their turn.
-            while let Waited::Change(_, newer) = process::wait(pid, false)? {
-                change = newer;
+    /// The next stop or end that is not handled yet; `None`, if there is none or a tick came first.
+    fn next_change(&mut self, block: bool) -> Result<Option<(Pid, Change)>, Unpassed> {
+        self.childless = false;
+        while let Some((pid, mut change)) = self.changes.pop_front() {
+            // It may have been killed while the others had their turn: then only its end is left to tell of, or not even that.
+            loop {
+                match process::wait(pid, false)? {
+                    Waited::Change(_, newer) => change = newer,
+                    Waited::NoChild if matches!(change, Change::Stopped { .. }) => break,
+                    _ => return Ok(Some((pid, change))),
+                }
             }
-            (pid, change)
-        } else {
-            match process::wait(-1, block)? {
-                Waited::Change(pid, change) => (pid, change),
-                Waited::Nothing if process::ticks() == self.looked_at => return Ok(Step::Progress),
-                Waited::Interrupted | Waited::Nothing => return self.tick(),
-                Waited::NoChild => return Ok(Step::Halt(Halt::Over)),
+        }
+        match process::wait(-1, block)? {
+            Waited::Change(pid, change) => Ok(Some((pid, change))),
+            Waited::NoChild => {
+                self.childless = true;
+                Ok(None)
             }
-        };
-        self.give_the_others_a_turn(pid)?;
+            Waited::Nothing | Waited::Interrupted => Ok(None),
+        }
+    }
+
+    fn wait_for_change(&mut self) -> Result<Step, Unpassed> {
+        match self.next_change(true)? {
+            Some((pid, change)) => self.take_in(pid, change),
+            None if self.childless => Ok(Step::Halt(Halt::Over)),
+            None => self.tick(),
+        }
+    }
+
+    fn take_in(&mut self, pid: Pid, change: Change) -> Result<Step, Unpassed> {
+        let change = self.give_the_others_a_turn(pid)?.unwrap_or(change);
         self.tracer.handle(pid, change)?;
         if self.tracer.output_waits {
             self.pump()?;
@@ -108,17 +130,22 @@ impl Session {
     }
 
     /// waitpid(2) tells of the oldest child first, and one that stops all the time could keep the others waiting for ever: once it has come often enough in
-    /// a row, all others that have stopped are taken down before it goes on.
-    fn give_the_others_a_turn(&mut self, pid: Pid) -> io::Result<()> {
+    /// a row, all others that have stopped are taken down before it goes on. What it has come to itself meanwhile, having been killed, is returned.
+    fn give_the_others_a_turn(&mut self, pid: Pid) -> io::Result<Option<Change>> {
         let (last, times) = self.in_a_row;
         self.in_a_row = if last == pid { (pid, times + 1) } else { (pid, 0) };
+        let mut newer = None;
         if self.in_a_row.1 > MOST_IN_A_ROW {
             self.in_a_row.1 = 0;
             while let Waited::Change(other, change) = process::wait(-1, false)? {
-                self.changes.push_back((other, change));
+                if other == pid {
+                    newer = Some(change);
+                } else {
+                    self.changes.push_back((other, change));
+                }
             }
         }
-        Ok(())
+        Ok(newer)
     }
 
     fn tick(&mut self) -> Result<Step, Unpassed> {
@@ -137,8 +164,10 @@ impl Session {
         if moved || self.tracer.activity != self.seen_activity {
             self.seen_activity = self.tracer.activity;
             self.quiet = None;
+            self.still_since = self.looked_at;
             return Ok(Step::Progress);
         }
+        self.look_for_a_lost_stop();
         let (waiting, limited) = match self.tracer.rest() {
             Rest::Active => {
                 self.quiet = None;
@@ -158,6 +187,20 @@ impl Session {
             return Ok(Step::Progress);
         }
         Ok(if limited { Step::Quiet(self.quiet_ticks) } else { Step::Halt(Halt::Deadlock(waiting)) })
+    }
+
+    /// Where nothing has happened for long, nobody may be stopped who was let go: that would be our fault.
+    fn look_for_a_lost_stop(&mut self) {
+        if self.looked_at < self.still_since + LONG_STILL {
+            return;
+        }
+        self.still_since = self.looked_at;
+        let lost = self.tracer.has_lost_a_stop();
+        if lost && self.looks_lost {
+            let states = self.tracer.raw_states().join("; ");
+            self.tracer.blind.get_or_insert_with(|| format!("a stop of a process was lost ({states})"));
+        }
+        self.looks_lost = lost;
     }
 
     /// Moves standard input in and standard output and error out; `true` if anything moved.

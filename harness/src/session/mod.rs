@@ -56,6 +56,8 @@ const SETTLED_TICKS: u32 = 50;
 const MOST_IN_A_ROW: u32 = 200;
 /// Fruitless calls between two looks at whether all others wait.
 const POLLERS_LOOK: u32 = 16;
+/// Ticks without anything happening, after which a run is looked at for a stop that was lost.
+const LONG_STILL: u64 = 500;
 /// Ticks between two looks at CPU times.
 const CPU_LOOK: u64 = 64;
 
@@ -104,6 +106,11 @@ pub struct Session {
     in_a_row: (process::Pid, u32),
     /// The tick at which everything was last looked at.
     looked_at: u64,
+    /// The tick since which nothing has happened, and whether a stop looked lost then.
+    still_since: u64,
+    looks_lost: bool,
+    /// Whether no process is left to wait for.
+    childless: bool,
     /// The tick at which CPU times are looked at again.
     next_look: u64,
     /// What had happened, and the CPU time used, at the last such look.
@@ -164,6 +171,9 @@ impl Session {
             changes: VecDeque::new(),
             in_a_row: (0, 0),
             looked_at: process::ticks(),
+            still_since: process::ticks(),
+            looks_lost: false,
+            childless: false,
             next_look: process::ticks() + CPU_LOOK,
             progress: (0, 0),
             queues: BTreeSet::new(),

@@ -141,7 +141,10 @@ pub struct Tracer {
     locator: Locator,
     tasks: HashMap<Pid, Task>,
     by_pid: HashMap<Pid, ProcessId>,
+    /// Children that stopped before their parents' word of them.
     early: HashSet<Pid>,
+    /// Children that ended before their parents' word of them.
+    gone_early: HashMap<Pid, Exit>,
     /// The tasks that made the fruitless calls.
     pollers: HashSet<Pid>,
     transferred: HashSet<(ProcessId, ObjectId, bool)>,
@@ -181,6 +184,7 @@ impl Tracer {
             tasks: HashMap::new(),
             by_pid: HashMap::new(),
             early: HashSet::new(),
+            gone_early: HashMap::new(),
             pollers: HashSet::new(),
             transferred: HashSet::new(),
             timers: HashMap::new(),
@@ -256,6 +260,13 @@ impl Tracer {
         states
     }
 
+    /// Whether some task is stopped although it was let go: its stop was told and lost, and it would stand still for ever. To be asked when the kernel has
+    /// nothing to tell.
+    #[must_use]
+    pub fn has_lost_a_stop(&self) -> bool {
+        self.tasks.iter().any(|(pid, task)| task.state == State::Resumed && self.proc.is_stopped(*pid))
+    }
+
     /// The process with this id.
     #[must_use]
     pub fn process(&self, id: ProcessId) -> &Process {
@@ -298,25 +309,72 @@ impl Tracer {
 
     fn ended(&mut self, pid: Pid, exit: Exit) {
         let now = self.now();
-        self.unschedule(pid);
-        self.forget_task_memory(pid);
         self.early.remove(&pid);
-        if let Some(id) = self.by_pid.get(&pid).copied() {
-            let process = &mut self.processes[id.0];
-            process.exit = Some(exit);
-            process.ended = Some(now);
-            self.output_waits = true;
-            // Of a process that was killed at once there was no stop at its end.
-            self.tasks.retain(|_, task| task.process != id);
-            self.by_pid.remove(&pid);
+        if !self.tasks.contains_key(&pid) && self.tasks.values().any(|task| self.makes_process(task)) {
+            self.gone_early.insert(pid, exit);
         }
-        self.tasks.remove(&pid);
+        if let Some(id) = self.by_pid.remove(&pid) {
+            self.set_ended(id, exit, now);
+            // Of a process that was killed at once there was no stop at its end.
+            self.forget_tasks(|_, task| task.process == id);
+        }
+        self.forget_tasks(|task, _| task == pid);
+        self.adopt_orphans();
+    }
+
+    fn set_ended(&mut self, id: ProcessId, exit: Exit, now: Moment) {
+        let process = &mut self.processes[id.0];
+        process.exit = Some(exit);
+        process.ended = Some(now);
+        self.output_waits = true;
+    }
+
+    /// Forgets tasks that are gone, wherever they are known.
+    fn forget_tasks(&mut self, is_gone: impl Fn(Pid, &Task) -> bool) {
+        let gone: Vec<Pid> = self.tasks.iter().filter(|(pid, task)| is_gone(**pid, task)).map(|(pid, _)| *pid).collect();
+        for pid in gone {
+            self.tasks.remove(&pid);
+            self.unschedule(pid);
+            self.forget_task_memory(pid);
+        }
+    }
+
+    /// Whether a task is in a call that makes a process or thread.
+    fn makes_process(&self, task: &Task) -> bool {
+        task.pending.as_ref().is_some_and(|pending| self.events[pending.event].call == Call::Fork)
+    }
+
+    /// A process that is killed while it makes a child does not tell of it any more. Once nobody is left who could, a child that has stopped is taken in as
+    /// that of the program's first process.
+    fn adopt_orphans(&mut self) {
+        if self.early.is_empty() || self.tasks.values().any(|task| self.makes_process(task)) {
+            return;
+        }
+        for child in std::mem::take(&mut self.early) {
+            let born = self.now();
+            let parent = self.processes.iter().rfind(|process| process.exit.is_some()).map(|process| process.id);
+            let program = parent.map_or(0, |parent| self.process(parent).program);
+            let inner = self.proc.process_of(child).map_or(child, |(_, inner)| inner);
+            let process = self.add_process(child, inner, program, parent);
+            if let Some(parent) = parent {
+                self.inherit_memory(parent, process, false);
+            }
+            self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
+            self.memory.races.born(None, child);
+            // It may be killed at this very moment: then its end is told next.
+            let _ = self.let_go(child, Resume::Continue, 0);
+        }
     }
 
     fn stopped(&mut self, pid: Pid, signal: i32, event: i32) -> io::Result<()> {
         if !self.tasks.contains_key(&pid) {
+            if event == libc::PTRACE_EVENT_EXIT {
+                self.early.remove(&pid);
+                return ptrace::resume(pid, Resume::Continue, 0);
+            }
             // A child's first stop may come before its parent's word of it.
             self.early.insert(pid);
+            self.adopt_orphans();
             return Ok(());
         }
         match event {
@@ -385,8 +443,14 @@ impl Tracer {
             parent_id
         };
         self.fruitless = 0;
-        self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
         self.memory.races.born(Some(parent), child);
+        if let Some(exit) = self.gone_early.remove(&child) {
+            if self.by_pid.remove(&child).is_some() {
+                self.set_ended(process, exit, born);
+            }
+            return self.resume(parent, 0);
+        }
+        self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
         if self.early.remove(&child) {
             // It may have been killed meanwhile; its parent goes on all the same.
             match self.let_go(child, Resume::Continue, 0) {
@@ -404,10 +468,13 @@ impl Tracer {
         if former != pid
             && let Some(task) = self.tasks.remove(&former)
         {
+            self.unschedule(former);
+            self.unschedule(pid);
+            self.forget_task_memory(former);
             self.tasks.insert(pid, task);
         }
         let id = self.tasks[&pid].process;
-        self.tasks.retain(|other, task| task.process != id || *other == pid);
+        self.forget_tasks(|other, task| task.process == id && other != pid);
         self.processes[id.0].executed = true;
         self.note_table_at_exec(id);
         self.forget_memory(id);
@@ -453,8 +520,7 @@ impl Tracer {
 
     fn call_entered(&mut self, pid: Pid) -> io::Result<()> {
         let CallStop::Entry { architecture, number, arguments } = ptrace::call_stop(pid)? else {
-            self.blind.get_or_insert_with(|| "a stop at a call's entry that the kernel does not describe".into());
-            return self.resume(pid, 0);
+            return self.was_killed_meanwhile(pid, "a stop at a call's entry that the kernel does not describe");
         };
         if self.opens_memory_first(pid, number, &arguments)? {
             return Ok(());
@@ -508,14 +574,22 @@ impl Tracer {
         if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
     }
 
+    /// A stop that turned into another one before it was looked at: that of a process's end, or else the trace is not whole.
+    fn was_killed_meanwhile(&mut self, pid: Pid, otherwise: &str) -> io::Result<()> {
+        if let process::Waited::Change(_, change) = process::wait(pid, false)? {
+            return self.handle(pid, change);
+        }
+        self.blind.get_or_insert_with(|| otherwise.into());
+        self.resume(pid, 0)
+    }
+
     fn call_left(&mut self, pid: Pid) -> io::Result<()> {
         if self.has_opened_memory(pid)? {
             return Ok(());
         }
         let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) else { return self.resume(pid, 0) };
         let CallStop::Exit { mut result } = ptrace::call_stop(pid)? else {
-            self.blind.get_or_insert_with(|| "a stop at a call's exit that the kernel does not describe".into());
-            return self.resume(pid, 0);
+            return self.was_killed_meanwhile(pid, "a stop at a call's exit that the kernel does not describe");
         };
         for (address, word) in &pending.restore_words {
             ptrace::poke(pid, *address, *word)?;

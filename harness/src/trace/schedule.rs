@@ -37,8 +37,6 @@ struct Ready {
 /// What came of the attempt to go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GoOn {
-    /// Someone is on the way to its next stop.
-    Running,
     /// The seed has chosen, and the chosen task was let go.
     Chosen,
     /// Nobody is ready: all sleep, are held, or have ended.
@@ -93,34 +91,48 @@ impl Tracer {
         }
     }
 
-    /// Lets the next task go on, if none is under way.
+    /// Whether someone is on the way to its next stop. Where nobody is, and the kernel has nothing to tell afterwards, [`Tracer::go_on`] may choose: a task that
+    /// was continued after a group-stop looks as stopped as before, and only the kernel's word tells the difference.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        let under_way = |(pid, task): (&Pid, &super::Task)| match task.state {
+            State::Resumed => match self.proc.activity(*pid) {
+                Activity::Asleep { .. } => false,
+                Activity::Gone => !self.outlived(*pid, task),
+                Activity::Running => true,
+            },
+            State::GroupStop => !self.proc.is_stopped(*pid),
+            State::Ready | State::Held(_) => false,
+        };
+        !self.early.is_empty() || self.tasks.iter().any(under_way)
+    }
+
+    /// Lets the task go on that the seed chooses. To be called only when nobody is under way.
     ///
     /// # Errors
     /// What ptrace(2) says, save that the chosen task was killed meanwhile.
     pub fn go_on(&mut self) -> io::Result<GoOn> {
-        let under_way =
-            |(pid, task): (&Pid, &super::Task)| task.state == State::Resumed && !matches!(self.proc.activity(*pid), Activity::Asleep { .. });
-        if !self.early.is_empty() || self.tasks.iter().any(under_way) {
-            return Ok(GoOn::Running);
-        }
         let Some(schedule) = &mut self.schedule else { return Ok(GoOn::Nobody) };
         let place = schedule.random.below(schedule.ready.len() as u64) as usize;
         let Some(born) = schedule.ready.keys().nth(place).copied() else { return Ok(GoOn::Nobody) };
         let Some(Ready { pid, how, signal }) = schedule.ready.remove(&born) else { return Ok(GoOn::Nobody) };
         schedule.note(u64::from(born));
-        if let Some(task) = self.tasks.get_mut(&pid) {
-            task.state = State::Resumed;
+        self.set_state(pid, State::Resumed);
+        match self.let_chosen_go(pid, how, signal) {
+            // It was killed meanwhile: its end is told next.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(GoOn::Chosen),
+            result => result.map(|()| GoOn::Chosen),
         }
+    }
+
+    fn let_chosen_go(&mut self, pid: Pid, how: Resume, signal: i32) -> io::Result<()> {
         if self.makes_awaited_access(pid)? {
-            return Ok(GoOn::Chosen);
+            return Ok(());
         }
         if how == Resume::ToExit {
             self.begin_call(pid)?;
         }
-        match ptrace::resume(pid, how, signal) {
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(GoOn::Running),
-            result => result.map(|()| GoOn::Chosen),
-        }
+        ptrace::resume(pid, how, signal)
     }
 
     /// A chosen task is about to begin its call. If it may block, and a signal waits that a handler takes, then for half of the seeds the signal came just

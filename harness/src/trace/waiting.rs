@@ -95,7 +95,7 @@ impl Tracer {
     }
 
     /// Whether another thread of the same process lives on. Where all have ended, the kernel has yet to tell of it, and what waits for that may go on.
-    fn outlived(&self, pid: Pid, task: &Task) -> bool {
+    pub(super) fn outlived(&self, pid: Pid, task: &Task) -> bool {
         self.tasks.iter().any(|(other, sibling)| *other != pid && sibling.process == task.process && self.proc.activity(*other) != Activity::Gone)
     }
 

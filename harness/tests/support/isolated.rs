@@ -17,6 +17,7 @@ fn cargo_toml_says_harness_false() {
 }
 
 /// Seconds for one test.
+/// Seconds for one test; `TEST_SECONDS` gives those of a nightly run more.
 const SECONDS: u64 = 60;
 
 /// A test.
@@ -87,7 +88,8 @@ fn run(test: &Test) -> Result<(), Failed> {
         Some(place) => command.env(folder::VARIABLE, &place.folder).env("TMPDIR", &place.folder).current_dir("/"),
         None => command.env("TMPDIR", folder::empty(&format!("temporary/{}", test.name))),
     };
-    let output = deadline::output_within(SECONDS, &mut command);
+    let seconds = std::env::var("TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
+    let output = deadline::output_within(seconds, &mut command);
     let errors = String::from_utf8_lossy(&output.stderr);
     print!("{}", String::from_utf8_lossy(&output.stdout));
     if output.status.success() { Ok(()) } else { Err(format!("{}\n{errors}", output.status).into()) }

@@ -280,6 +280,13 @@ impl Tracer {
                     self.memory.put_off.push((pid, signal));
                     ptrace::resume(pid, Resume::Step, 0)?;
                 }
+                // SIGCONT makes a task stop that was not stopped, only to tell of it; and another thread may have taken a stop signal for the whole group.
+                Waited::Change(_, Change::Stopped { signal, event: libc::PTRACE_EVENT_STOP }) => {
+                    if signal != libc::SIGTRAP {
+                        self.memory.put_off.push((pid, signal));
+                    }
+                    ptrace::resume(pid, Resume::Step, 0)?;
+                }
                 Waited::Change(_, change) => return Ok(Stepped::Otherwise(change)),
                 Waited::Interrupted | Waited::Nothing => {}
                 Waited::NoChild => return Err(io::Error::from_raw_os_error(libc::ESRCH)),
