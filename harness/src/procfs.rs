@@ -171,6 +171,14 @@ impl Proc {
         Ok((process, field("NStgid:").unwrap_or(process)))
     }
 
+    /// The process that would be told of a process's end; of a thread, its process.
+    pub fn parent_of(&self, task: Pid) -> io::Result<Pid> {
+        let status = self.text(&format!("{task}/status"))?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse::<Pid>().ok();
+        let process = field("Tgid:").filter(|process| *process != task);
+        process.or_else(|| field("PPid:")).ok_or_else(|| io::Error::other("no PPid in /proc/PID/status"))
+    }
+
     /// Whether the process is dead and not waited for.
     #[must_use]
     pub fn is_zombie(&self, process: Pid) -> bool {

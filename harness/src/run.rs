@@ -21,6 +21,7 @@ pub struct Run<'lab> {
     faults: Vec<Fault>,
     circumstance: Option<String>,
     schedules: u32,
+    time_jumps: bool,
     expectations: Vec<Expectation<'lab>>,
 }
 
@@ -34,6 +35,7 @@ impl<'lab> Run<'lab> {
             faults: Vec::new(),
             circumstance: None,
             schedules: 0,
+            time_jumps: false,
             expectations: Vec::new(),
         }
     }
@@ -86,6 +88,13 @@ impl<'lab> Run<'lab> {
     #[must_use]
     pub fn under_every_schedule(mut self, schedules: u32) -> Self {
         self.schedules = schedules;
+        self
+    }
+
+    /// Lets time jump: where everyone waits and only a time limit can wake someone, the next limit is over at once, and the program's clocks say so.
+    #[must_use]
+    pub fn time_jumps(mut self) -> Self {
+        self.time_jumps = true;
         self
     }
 
@@ -160,6 +169,9 @@ impl<'lab> Run<'lab> {
 
     fn once(&self, schedule: Option<u64>) -> Verdict {
         self.lab.session(|session| {
+            if self.time_jumps {
+                session.let_time_jump();
+            }
             if let Some(seed) = schedule {
                 session.schedule_by(seed);
             }

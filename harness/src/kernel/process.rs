@@ -274,6 +274,14 @@ pub fn tick_every(milliseconds: i64) -> io::Result<()> {
     checked(unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) }).map(drop)
 }
 
+/// What a clock shows, in nanoseconds; clock_gettime(2). 0 for one that the kernel does not have.
+#[must_use]
+pub fn clock(clock: libc::clockid_t) -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the structure is written during the call only.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } == -1 { 0 } else { time.tv_sec * 1_000_000_000 + time.tv_nsec }
+}
+
 /// Keeps this process and its future children on the CPU that it runs on now; sched_setaffinity(2).
 pub fn pin_to_this_cpu() -> io::Result<()> {
     // SAFETY: no precondition.

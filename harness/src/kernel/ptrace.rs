@@ -68,6 +68,12 @@ pub fn resume(pid: Pid, how: Resume, signal: i32) -> io::Result<()> {
     checked(unsafe { libc::ptrace(request, pid, 0usize, signal as usize) }).map(drop)
 }
 
+/// Makes a running tracee stop; a call that it waits in is interrupted (PTRACE_INTERRUPT).
+pub fn interrupt(pid: Pid) -> io::Result<()> {
+    // SAFETY: the request takes no data.
+    checked(unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, pid, 0usize, 0usize) }).map(drop)
+}
+
 /// The call that a stopped tracee is at (PTRACE_GET_SYSCALL_INFO, Linux 5.3).
 pub fn call_stop(pid: Pid) -> io::Result<CallStop> {
     let mut info = MaybeUninit::<libc::ptrace_syscall_info>::zeroed();

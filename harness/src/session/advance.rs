@@ -27,15 +27,27 @@ impl Session {
                 return Ok(value);
             }
             self.look_whole()?;
-            if let Step::Halt(halt) = self.step()? {
-                self.pump()?;
-                // What was on its way when the run came to rest still counts.
-                if let Some(value) = reached(self)? {
-                    return Ok(value);
+            match self.step()? {
+                Step::Progress => {}
+                Step::Quiet(_) => self.jump()?,
+                Step::Halt(halt) => {
+                    self.pump()?;
+                    // What was on its way when the run came to rest still counts.
+                    if let Some(value) = reached(self)? {
+                        return Ok(value);
+                    }
+                    return Err(self.explain(goal, halt));
                 }
-                return Err(self.explain(goal, halt));
             }
         }
+    }
+
+    /// Everyone sleeps, and someone for a limited time: where time may jump, the next of these limits is over now.
+    fn jump(&mut self) -> Result<(), Unpassed> {
+        if self.tracer.has_own_time() && (self.tracer.release_delayed()? || self.tracer.jump()?) {
+            self.quiet = None;
+        }
+        Ok(())
     }
 
     pub(super) fn step(&mut self) -> Result<Step, Unpassed> {
@@ -168,6 +180,7 @@ impl Session {
             return Ok(Step::Progress);
         }
         self.look_for_a_lost_stop();
+        self.tracer.ring_alarms_that_are_due()?;
         let (waiting, limited) = match self.tracer.rest() {
             Rest::Active => {
                 self.quiet = None;

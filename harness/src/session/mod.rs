@@ -297,6 +297,18 @@ impl Session {
         self.tracer.schedule_by(seed);
     }
 
+    /// From now on time jumps: where everyone waits and only a time limit can wake someone, the next limit is over at once, and the programs' clocks say so.
+    /// It jumps only while the check waits for something that is to happen, not while the run is to come to rest. To be called before the first program is
+    /// started. Under a schedule it is so anyway.
+    pub fn let_time_jump(&mut self) {
+        self.tracer.let_time_jump();
+    }
+
+    /// So much time passes at once for the programs, where time may jump: what was waited for that long is over when they look next.
+    pub fn let_time_pass(&mut self, time: std::time::Duration) {
+        self.tracer.let_time_pass(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
+    }
+
     /// A number that is the same for the same sequence of choices and calls under [`Session::schedule_by`].
     #[must_use]
     pub fn fingerprint(&self) -> u64 {

@@ -9,30 +9,32 @@
 
 pub mod decode;
 pub mod event;
+mod calls;
 mod inject;
+mod lives;
 pub mod memory;
 pub mod native;
 mod notes;
 pub mod object;
 pub mod schedule;
 mod telling;
+mod time;
 mod vector;
 pub mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::call::Call;
 use crate::fault::{Fault, Fired};
-use crate::kernel::arch::{AUDIT_ARCH, Registers};
 use crate::kernel::process::{self, Change, Pid};
-use crate::kernel::ptrace::{self, CallStop, Resume};
+use crate::kernel::ptrace::{self, Resume};
 use crate::procfs::Proc;
-use crate::source::{Locator, MOST_STACK, Snapshot};
-use event::{Detail, Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
+use crate::source::{Locator, Snapshot};
+use event::{Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
 use memory::Memory;
 use object::{ObjectId, Objects};
 use schedule::Schedule;
+use time::Time;
 
 /// Most calls of a run whose place in the source can be told.
 const MOST_SNAPSHOTS: usize = 4096;
@@ -73,6 +75,12 @@ struct Pending {
     back_up: Option<BackUp>,
     /// Whether the schedule has let it begin.
     begun: bool,
+    /// When its time is over, on the run's own clock.
+    over_at: Option<i64>,
+    /// Whether its time is over.
+    timed_out: bool,
+    /// Whether it sets an alarm that is kept in the kernel's place.
+    keeps_alarm: bool,
 }
 
 /// Why a process is taken back to before a call that it was about to make.
@@ -87,7 +95,7 @@ enum BackUp {
 impl Pending {
     /// The call of this event, as the program made it.
     fn of(event: usize) -> Self {
-        Self { event, result: None, restore: None, restore_words: Vec::new(), held_afterwards: None, back_up: None, begun: false }
+        Self { event, result: None, restore: None, restore_words: Vec::new(), held_afterwards: None, back_up: None, begun: false, over_at: None, timed_out: false, keeps_alarm: false }
     }
 }
 
@@ -136,6 +144,7 @@ pub struct Tracer {
     /// Told of every finished call.
     pub on_event: Option<OnEvent>,
     schedule: Option<Schedule>,
+    time: Option<Time>,
     memory: Memory,
     snapshots: HashMap<usize, Snapshot>,
     locator: Locator,
@@ -155,11 +164,6 @@ pub struct Tracer {
     options: Options,
 }
 
-/// ERESTARTNOHAND of `linux/errno.h`: where no handler runs, the kernel makes the call again.
-const AGAIN_WITHOUT_HANDLER: i64 = -514;
-/// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
-const MADE_AGAIN: i64 = -513;
-
 impl Tracer {
     /// A tracer that follows nothing yet.
     pub fn new(proc: Proc, options: Options) -> Self {
@@ -178,6 +182,7 @@ impl Tracer {
             connections_elsewhere: Vec::new(),
             on_event: None,
             schedule: None,
+            time: None,
             memory: Memory::default(),
             snapshots: HashMap::new(),
             locator: Locator::default(),
@@ -307,65 +312,6 @@ impl Tracer {
         }
     }
 
-    fn ended(&mut self, pid: Pid, exit: Exit) {
-        let now = self.now();
-        self.early.remove(&pid);
-        if !self.tasks.contains_key(&pid) && self.tasks.values().any(|task| self.makes_process(task)) {
-            self.gone_early.insert(pid, exit);
-        }
-        if let Some(id) = self.by_pid.remove(&pid) {
-            self.set_ended(id, exit, now);
-            // Of a process that was killed at once there was no stop at its end.
-            self.forget_tasks(|_, task| task.process == id);
-        }
-        self.forget_tasks(|task, _| task == pid);
-        self.adopt_orphans();
-    }
-
-    fn set_ended(&mut self, id: ProcessId, exit: Exit, now: Moment) {
-        let process = &mut self.processes[id.0];
-        process.exit = Some(exit);
-        process.ended = Some(now);
-        self.output_waits = true;
-    }
-
-    /// Forgets tasks that are gone, wherever they are known.
-    fn forget_tasks(&mut self, is_gone: impl Fn(Pid, &Task) -> bool) {
-        let gone: Vec<Pid> = self.tasks.iter().filter(|(pid, task)| is_gone(**pid, task)).map(|(pid, _)| *pid).collect();
-        for pid in gone {
-            self.tasks.remove(&pid);
-            self.unschedule(pid);
-            self.forget_task_memory(pid);
-        }
-    }
-
-    /// Whether a task is in a call that makes a process or thread.
-    fn makes_process(&self, task: &Task) -> bool {
-        task.pending.as_ref().is_some_and(|pending| self.events[pending.event].call == Call::Fork)
-    }
-
-    /// A process that is killed while it makes a child does not tell of it any more. Once nobody is left who could, a child that has stopped is taken in as
-    /// that of the program's first process.
-    fn adopt_orphans(&mut self) {
-        if self.early.is_empty() || self.tasks.values().any(|task| self.makes_process(task)) {
-            return;
-        }
-        for child in std::mem::take(&mut self.early) {
-            let born = self.now();
-            let parent = self.processes.iter().rfind(|process| process.exit.is_some()).map(|process| process.id);
-            let program = parent.map_or(0, |parent| self.process(parent).program);
-            let inner = self.proc.process_of(child).map_or(child, |(_, inner)| inner);
-            let process = self.add_process(child, inner, program, parent);
-            if let Some(parent) = parent {
-                self.inherit_memory(parent, process, false);
-            }
-            self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
-            self.memory.races.born(None, child);
-            // It may be killed at this very moment: then its end is told next.
-            let _ = self.let_go(child, Resume::Continue, 0);
-        }
-    }
-
     fn stopped(&mut self, pid: Pid, signal: i32, event: i32) -> io::Result<()> {
         if !self.tasks.contains_key(&pid) {
             if event == libc::PTRACE_EVENT_EXIT {
@@ -426,237 +372,11 @@ impl Tracer {
         self.resume(pid, signal)
     }
 
-    fn born(&mut self, parent: Pid, shares_memory: bool) -> io::Result<()> {
-        let born = self.now();
-        let child = Pid::try_from(ptrace::event_message(parent)?).unwrap_or(0);
-        let parent_id = self.tasks[&parent].process;
-        // A child that is dead already has no status file; then it is a process of its own that nobody will see move.
-        let (process_pid, inner) = self.proc.process_of(child).unwrap_or((child, child));
-        let process = if process_pid == child {
-            let program = self.process(parent_id).program;
-            let born_at = self.tasks[&parent].pending.as_ref().map(|pending| pending.event);
-            let id = self.add_process(child, inner, program, Some(parent_id));
-            self.processes[id.0].born_at = born_at;
-            self.inherit_memory(parent_id, id, shares_memory);
-            id
-        } else {
-            parent_id
-        };
-        self.fruitless = 0;
-        self.memory.races.born(Some(parent), child);
-        if let Some(exit) = self.gone_early.remove(&child) {
-            if self.by_pid.remove(&child).is_some() {
-                self.set_ended(process, exit, born);
-            }
-            return self.resume(parent, 0);
-        }
-        self.tasks.insert(child, Task { process, born, pending: None, state: State::Resumed });
-        if self.early.remove(&child) {
-            // It may have been killed meanwhile; its parent goes on all the same.
-            match self.let_go(child, Resume::Continue, 0) {
-                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-                result => result?,
-            }
-        }
-        self.resume(parent, 0)
-    }
-
-    fn executed(&mut self, pid: Pid) -> io::Result<()> {
-        self.now();
-        // A thread that executes takes over the leader's id, and all other threads are gone.
-        let former = Pid::try_from(ptrace::event_message(pid)?).unwrap_or(pid);
-        if former != pid
-            && let Some(task) = self.tasks.remove(&former)
-        {
-            self.unschedule(former);
-            self.unschedule(pid);
-            self.forget_task_memory(former);
-            self.tasks.insert(pid, task);
-        }
-        let id = self.tasks[&pid].process;
-        self.forget_tasks(|other, task| task.process == id && other != pid);
-        self.processes[id.0].executed = true;
-        self.note_table_at_exec(id);
-        self.forget_memory(id);
-        self.fruitless = 0;
-        self.resume(pid, 0)
-    }
-
-    /// The stop at a task's end, while the process still has its descriptors and children.
-    fn ending(&mut self, pid: Pid) -> io::Result<()> {
-        self.now();
-        self.release_end(pid);
-        let id = self.tasks[&pid].process;
-        if self.process(id).pid == pid && self.process(id).executed {
-            self.processes[id.0].unreaped = self.children_not_waited_for(id);
-            if self.options.decode {
-                self.processes[id.0].descriptors_at_end = self.proc.descriptors(pid).unwrap_or_default();
-                self.processes[id.0].maps_at_end = self.executable_mappings(pid);
-            }
-        }
-        if let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) {
-            self.tell(pending.event); // exit_group(2), and calls that death cut short
-        }
-        ptrace::resume(pid, Resume::Continue, 0)
-    }
-
     fn tell(&mut self, event: usize) {
         if let Some(mut on_event) = self.on_event.take() {
             let event = &self.events[event];
             on_event(self.process(event.process), event);
             self.on_event = Some(on_event);
         }
-    }
-
-    fn children_not_waited_for(&self, id: ProcessId) -> Vec<ProcessId> {
-        let parent = self.process(id);
-        if self.proc.ignores(parent.pid, libc::SIGCHLD) {
-            return Vec::new(); // wait(2), NOTES: such children are never zombies.
-        }
-        let not_waited_for = |child: &&Process| child.parent == Some(id) && !child.reaped;
-        let gone = |child: &Process| child.ended.is_some() && self.proc.process_of(child.pid).is_err();
-        self.processes.iter().filter(not_waited_for).filter(|child| !gone(child)).map(|child| child.id).collect()
-    }
-
-    fn call_entered(&mut self, pid: Pid) -> io::Result<()> {
-        let CallStop::Entry { architecture, number, arguments } = ptrace::call_stop(pid)? else {
-            return self.was_killed_meanwhile(pid, "a stop at a call's entry that the kernel does not describe");
-        };
-        if self.opens_memory_first(pid, number, &arguments)? {
-            return Ok(());
-        }
-        let entered = self.now();
-        let process = self.tasks[&pid].process;
-        if architecture != AUDIT_ARCH || number & 0x4000_0000 != 0 {
-            self.blind.get_or_insert_with(|| "the program made a system call of a foreign ABI (32-bit or x32), which cannot be followed".into());
-            return process::kill(pid, libc::SIGKILL);
-        }
-        let call = Call::from_number(number);
-        let decode = self.options.decode && self.process(process).executed;
-        let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
-        let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
-        let control = if decode { decode::control_at_entry(pid, number, &arguments) } else { None };
-        let index = self.events.len();
-        let event = Event {
-            entered,
-            entered_at: std::time::SystemTime::now(),
-            left: None,
-            process,
-            task: pid,
-            call,
-            number,
-            arguments,
-            result: None,
-            object,
-            injected: false,
-            injected_by: None,
-            detail,
-            control,
-        };
-        self.events.push(event);
-        if self.events.len() > self.options.most_events {
-            self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
-        }
-        if let Some(object) = object {
-            self.note_table(pid, index, call, object);
-        }
-        if decode && self.snapshots.len() < MOST_SNAPSHOTS {
-            self.snapshots.insert(index, telling::snapshot(pid, &Registers::get(pid)?, MOST_STACK));
-        }
-        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending::of(index)));
-        self.note_call(number);
-        self.hand_on(pid, index);
-        if self.is_scheduled() && call == Call::Sleep && self.process(process).executed {
-            // Time orders nothing: whoever relies on it is found out.
-            Registers::get(pid)?.set_call(pid, -1)?;
-            self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(0)));
-        }
-        if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
-    }
-
-    /// A stop that turned into another one before it was looked at: that of a process's end, or else the trace is not whole.
-    fn was_killed_meanwhile(&mut self, pid: Pid, otherwise: &str) -> io::Result<()> {
-        if let process::Waited::Change(_, change) = process::wait(pid, false)? {
-            return self.handle(pid, change);
-        }
-        self.blind.get_or_insert_with(|| otherwise.into());
-        self.resume(pid, 0)
-    }
-
-    fn call_left(&mut self, pid: Pid) -> io::Result<()> {
-        if self.has_opened_memory(pid)? {
-            return Ok(());
-        }
-        let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) else { return self.resume(pid, 0) };
-        let CallStop::Exit { mut result } = ptrace::call_stop(pid)? else {
-            return self.was_killed_meanwhile(pid, "a stop at a call's exit that the kernel does not describe");
-        };
-        for (address, word) in &pending.restore_words {
-            ptrace::poke(pid, *address, *word)?;
-        }
-        if let Some(reason) = pending.back_up {
-            let event = &mut self.events[pending.event];
-            event.result = Some(MADE_AGAIN);
-            let mut registers = Registers::get(pid)?;
-            registers.back_up(event.number, event.arguments[0]);
-            registers.set(pid)?;
-            self.now();
-            return match reason {
-                BackUp::Hold(fault) => {
-                    self.set_state(pid, State::Held(fault));
-                    Ok(())
-                }
-                BackUp::Signal => self.resume(pid, 0),
-            };
-        }
-        if pending.result.is_some() || pending.restore.is_some() {
-            let mut registers = Registers::get(pid)?;
-            if let Some(injected) = pending.result {
-                registers.set_result(injected);
-                result = injected;
-            }
-            if let Some((argument, value)) = pending.restore {
-                registers.set_argument(argument, value);
-            }
-            registers.set(pid)?;
-        }
-        if result == -i64::from(libc::EINTR) && pending.result.is_none() && self.proc.only_ignored_signals_wait(pid) {
-            // Traced, a process is woken even by a SIGCHLD that it ignores, and semop, epoll_wait and their like then fail with EINTR, which without a
-            // tracer they would not. The kernel makes the call again, unless a handler runs after all.
-            let mut registers = Registers::get(pid)?;
-            registers.set_result(AGAIN_WITHOUT_HANDLER);
-            registers.set(pid)?;
-            result = AGAIN_WITHOUT_HANDLER;
-        }
-        let left = self.now();
-        let event = &mut self.events[pending.event];
-        event.left = Some(left);
-        event.result = Some(result);
-        if self.options.decode && self.processes[event.process.0].executed {
-            let before = std::mem::replace(&mut event.detail, Detail::None);
-            event.detail = decode::at_exit(pid, event.call, &event.arguments, event.number, result, before);
-            self.take_note(pid, pending.event);
-            self.after_scheduled_call(pid, pending.event)?;
-        }
-        self.tell(pending.event);
-        if !self.options.keep_events {
-            self.forget_events();
-        }
-        // A call that the kernel makes again is not done yet; a fault that was released meanwhile has no calls any more.
-        let done = result > -512;
-        if let Some(number) = pending.held_afterwards.filter(|number| done && !self.faults[*number].0.calls.is_empty()) {
-            self.set_state(pid, State::Held(number));
-            return Ok(());
-        }
-        self.resume(pid, 0)
-    }
-
-    /// Drops finished events once there are many, when nobody will look at them.
-    fn forget_events(&mut self) {
-        const MANY: usize = 4096;
-        if self.events.len() < MANY || self.tasks.values().any(|task| task.pending.is_some()) {
-            return;
-        }
-        self.events.clear();
     }
 }

@@ -12,7 +12,7 @@ use crate::procfs::Descriptor;
 
 impl Tracer {
     /// What a finished call means for what is known of processes and objects.
-    pub(super) fn take_note(&mut self, pid: Pid, index: usize) {
+    pub(super) fn take_note(&mut self, pid: Pid, index: usize, keeps_alarm: bool) {
         let event = &self.events[index];
         let (process, call, arguments, result) = (event.process, event.call, event.arguments, event.result.unwrap_or(-1));
         let object = event.object;
@@ -57,8 +57,10 @@ impl Tracer {
             Call::Setsockopt if arguments[1] as i32 == libc::SOL_SOCKET && matches!(arguments[2] as i32, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => {
                 if let Some(object) = object {
                     self.objects.limit(object);
+                    self.note_limit_of_socket(pid, index, object);
                 }
             }
+            Call::Timer if keeps_alarm => {}
             Call::Timer => {
                 let armed = !matches!(self.events[index].detail, Detail::Integer(0));
                 self.timers.insert(process, armed);

@@ -59,6 +59,7 @@ impl Tracer {
     /// From now on this seed decides who goes on.
     pub fn schedule_by(&mut self, seed: u64) {
         self.schedule = Some(Schedule::new(seed));
+        self.let_time_stand_still();
     }
 
     /// Whether a seed decides who goes on.

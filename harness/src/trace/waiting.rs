@@ -54,7 +54,7 @@ impl Tracer {
             return Rest::Active;
         }
         let mut waiting = Vec::new();
-        let mut limited = self.timers.iter().any(|(process, armed)| *armed && self.process(*process).exit.is_none());
+        let mut limited = self.expects_an_alarm() || self.timers.iter().any(|(process, armed)| *armed && self.process(*process).exit.is_none());
         for (pid, task) in &self.tasks {
             let call = match task.state {
                 State::Held(_) => continue,
@@ -64,7 +64,7 @@ impl Tracer {
                 State::GroupStop => None,
                 State::Resumed => match self.proc.activity(*pid) {
                     Activity::Asleep { number, arguments } => {
-                        limited |= has_time_limit(number, &arguments) || self.is_limited_object(task.pending.as_ref().map(|pending| pending.event));
+                        limited |= has_time_limit(number, &arguments) || ends_by_our_clock(task) || self.is_limited_object(task.pending.as_ref().map(|pending| pending.event));
                         Some((number, arguments))
                     }
                     Activity::Running => return Rest::Active,
@@ -86,7 +86,7 @@ impl Tracer {
             _ if self.pollers.contains(pid) => true,
             _ if task.state == State::Ready => false,
             _ if task.state != State::Resumed => true,
-            Activity::Asleep { number, arguments } => !has_time_limit(number, &arguments),
+            Activity::Asleep { number, arguments } => !has_time_limit(number, &arguments) && !ends_by_our_clock(task),
             Activity::Running => false,
             // As in `rest`: a leader that ended before its threads.
             Activity::Gone => self.outlived(*pid, task),
@@ -258,6 +258,11 @@ impl Tracer {
             format!("; its {end} end is held by {}", holders.join(" and "))
         }
     }
+}
+
+/// Whether a task's call ends by the run's own clock, whatever the kernel was told.
+fn ends_by_our_clock(task: &Task) -> bool {
+    task.pending.as_ref().is_some_and(|pending| pending.over_at.is_some())
 }
 
 /// Memory of a task, as much as can be read and no more than a table of all possible descriptors takes.

@@ -116,6 +116,9 @@ impl Tracer {
         if self.is_scheduled() {
             numbers.extend(Call::numbers_of(&MAPPING_CALLS));
         }
+        if self.has_own_time() {
+            numbers.extend(Call::numbers_of(&super::time::CALLS));
+        }
         numbers
     }
 

@@ -1,0 +1,182 @@
+//! Calls: what is done at the entry of a call and at its exit.
+
+use std::io;
+
+use super::event::{Detail, Event};
+use super::{BackUp, MOST_SNAPSHOTS, Pending, State, Tracer, decode, telling};
+use crate::call::Call;
+use crate::kernel::arch::{AUDIT_ARCH, Registers};
+use crate::kernel::process::{self, Pid};
+use crate::kernel::ptrace::{self, CallStop};
+use crate::source::MOST_STACK;
+
+/// ERESTARTNOHAND of `linux/errno.h`: where no handler runs, the kernel makes the call again.
+const AGAIN_WITHOUT_HANDLER: i64 = -514;
+/// ERESTART_RESTARTBLOCK: the same for calls with a time limit, which then wait for the rest of it.
+const AGAIN_FOR_THE_REST: i64 = -516;
+/// The result of a call that was not carried out and is made again: ERESTARTNOINTR.
+const MADE_AGAIN: i64 = -513;
+
+impl Tracer {
+    pub(super) fn call_entered(&mut self, pid: Pid) -> io::Result<()> {
+        let CallStop::Entry { architecture, number, arguments } = ptrace::call_stop(pid)? else {
+            return self.was_killed_meanwhile(pid, "a stop at a call's entry that the kernel does not describe");
+        };
+        if architecture == AUDIT_ARCH && self.answers_for_a_clock(pid, number, &arguments)? {
+            return Ok(());
+        }
+        if self.opens_memory_first(pid, number, &arguments)? {
+            return Ok(());
+        }
+        let entered = self.now();
+        let process = self.tasks[&pid].process;
+        if architecture != AUDIT_ARCH || number & 0x4000_0000 != 0 {
+            self.blind.get_or_insert_with(|| "the program made a system call of a foreign ABI (32-bit or x32), which cannot be followed".into());
+            return process::kill(pid, libc::SIGKILL);
+        }
+        let call = Call::from_number(number);
+        let decode = self.options.decode && self.process(process).executed;
+        let object = if decode && call.takes_descriptor() { self.object_of(pid, arguments[0] as i32) } else { None };
+        let detail = if decode { decode::at_entry(pid, call, number, &arguments) } else { Detail::None };
+        let control = if decode { decode::control_at_entry(pid, number, &arguments) } else { None };
+        let index = self.events.len();
+        let event = Event {
+            entered,
+            entered_at: self.wall_clock(),
+            left: None,
+            process,
+            task: pid,
+            call,
+            number,
+            arguments,
+            result: None,
+            object,
+            injected: false,
+            injected_by: None,
+            detail,
+            control,
+        };
+        self.events.push(event);
+        if self.events.len() > self.options.most_events {
+            self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
+        }
+        if let Some(object) = object {
+            self.note_table(pid, index, call, object);
+        }
+        if decode && self.snapshots.len() < MOST_SNAPSHOTS {
+            self.snapshots.insert(index, telling::snapshot(pid, &Registers::get(pid)?, MOST_STACK));
+        }
+        self.tasks.entry(pid).and_modify(|task| task.pending = Some(Pending::of(index)));
+        self.note_call(number);
+        self.hand_on(pid, index);
+        self.note_time_limit(pid, index)?;
+        if self.is_scheduled() && call == Call::Sleep && self.process(process).executed {
+            // Time orders nothing: whoever relies on it is found out.
+            Registers::get(pid)?.set_call(pid, -1)?;
+            self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(0)));
+        }
+        if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
+    }
+
+    /// A stop that turned into another one before it was looked at: that of a process's end, or else the trace is not whole.
+    fn was_killed_meanwhile(&mut self, pid: Pid, otherwise: &str) -> io::Result<()> {
+        if let process::Waited::Change(_, change) = process::wait(pid, false)? {
+            return self.handle(pid, change);
+        }
+        self.blind.get_or_insert_with(|| otherwise.into());
+        self.resume(pid, 0)
+    }
+
+    pub(super) fn call_left(&mut self, pid: Pid) -> io::Result<()> {
+        if self.has_opened_memory(pid)? {
+            return Ok(());
+        }
+        let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.take()) else { return self.resume(pid, 0) };
+        let CallStop::Exit { mut result } = ptrace::call_stop(pid)? else {
+            return self.was_killed_meanwhile(pid, "a stop at a call's exit that the kernel does not describe");
+        };
+        for (address, word) in &pending.restore_words {
+            ptrace::poke(pid, *address, *word)?;
+        }
+        if let Some(reason) = pending.back_up {
+            let event = &mut self.events[pending.event];
+            event.result = Some(MADE_AGAIN);
+            let mut registers = Registers::get(pid)?;
+            registers.back_up(event.number, event.arguments[0]);
+            registers.set(pid)?;
+            self.now();
+            return match reason {
+                BackUp::Hold(fault) => {
+                    self.set_state(pid, State::Held(fault));
+                    Ok(())
+                }
+                BackUp::Signal => self.resume(pid, 0),
+            };
+        }
+        if pending.timed_out && pending.result.is_none() {
+            let over = self.timed_out(pid, pending.event, result);
+            if over != result {
+                let mut registers = Registers::get(pid)?;
+                registers.set_result(over);
+                registers.set(pid)?;
+                result = over;
+            }
+        }
+        if pending.result.is_some() || pending.restore.is_some() {
+            let mut registers = Registers::get(pid)?;
+            if let Some(injected) = pending.result {
+                registers.set_result(injected);
+                result = injected;
+            }
+            if let Some((argument, value)) = pending.restore {
+                registers.set_argument(argument, value);
+            }
+            registers.set(pid)?;
+        }
+        if result == -i64::from(libc::EINTR) && pending.result.is_none() && self.proc.only_ignored_signals_wait(pid) {
+            // Traced, a process is woken even by a SIGCHLD that it ignores, and semop, epoll_wait and their like then fail with EINTR, which without a
+            // tracer they would not. The kernel makes the call again, unless a handler runs after all.
+            let mut registers = Registers::get(pid)?;
+            registers.set_result(AGAIN_WITHOUT_HANDLER);
+            registers.set(pid)?;
+            result = AGAIN_WITHOUT_HANDLER;
+        }
+        if result == AGAIN_FOR_THE_REST && self.has_own_time() {
+            // The kernel would go on by its own clock, and in another call.
+            let mut registers = Registers::get(pid)?;
+            registers.set_result(AGAIN_WITHOUT_HANDLER);
+            registers.set(pid)?;
+            result = AGAIN_WITHOUT_HANDLER;
+        }
+        let left = self.now();
+        let event = &mut self.events[pending.event];
+        event.left = Some(left);
+        event.result = Some(result);
+        if self.options.decode && self.processes[event.process.0].executed {
+            let before = std::mem::replace(&mut event.detail, Detail::None);
+            event.detail = decode::at_exit(pid, event.call, &event.arguments, event.number, result, before);
+            self.take_note(pid, pending.event, pending.keeps_alarm);
+            self.after_scheduled_call(pid, pending.event)?;
+        }
+        self.tell(pending.event);
+        if !self.options.keep_events {
+            self.forget_events();
+        }
+        // A call that the kernel makes again is not done yet; a fault that was released meanwhile has no calls any more.
+        let done = result > -512;
+        if let Some(number) = pending.held_afterwards.filter(|number| done && !self.faults[*number].0.calls.is_empty()) {
+            self.set_state(pid, State::Held(number));
+            return Ok(());
+        }
+        self.resume(pid, 0)
+    }
+
+    /// Drops finished events once there are many, when nobody will look at them.
+    fn forget_events(&mut self) {
+        const MANY: usize = 4096;
+        if self.events.len() < MANY || self.tasks.values().any(|task| task.pending.is_some()) {
+            return;
+        }
+        self.events.clear();
+    }
+}
