@@ -116,12 +116,15 @@ fn time_passes_where_the_check_says_so() {
         let held = session.arm(hold_at(Poll).afterwards().if_called());
         let program = session.program(name).arg("poll").start()?;
         session.until_asleep_for_a_while("poll waits")?;
-        session.let_time_pass(Duration::from_secs(50));
+        session.let_time_pass(Duration::from_secs(50))?;
+        assert_eq!(session.fired(held).fired, 1, "poll was called");
+        assert!(session.stdout(program).is_empty(), "it waits for the rest of its time");
+        session.let_time_pass(Duration::from_secs(60))?;
         session.until_held(held)?;
         session.release(held)?;
         session.exit(program)?;
-        // The 50 seconds were over before the limit of 100, and count.
-        prints(session, program, b"0  after 100s\n")?;
+        // 110 seconds have passed in all, and it was held when the 100 were over.
+        prints(session, program, b"0  after 110s\n")?;
         session.pass()
     });
     assert!(verdict.is_ok(), "{verdict:?}");

@@ -11,7 +11,6 @@ mod server;
 mod steps;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::thread::sleep;
 use std::time::Duration;
 
 use client::{Client, MEASURED, PATIENT, RESTLESS, kill, start, time_goes_by, times_sent};
@@ -259,7 +258,7 @@ fn asks(lab: &Lab) -> Verdict {
         let server = session.mailbox()?;
         let client = Client::start_patient(session, &server, &texts[2])?;
         // Longer than a try without -t.
-        sleep(Duration::from_millis(400));
+        session.let_time_pass(Duration::from_millis(400))?;
         client.waits(session, &[&server], "the time that -t gives is not up")?;
         session.pass()
     })
@@ -417,7 +416,7 @@ fn waiting_kept(lab: &Lab) -> Verdict {
         let received = session.arm(hold_at([Recv, Read]).on(Kind::Udp).afterwards().if_called());
         session.release(sent)?;
         if is_held(session, client.program, received)? {
-            time_goes_by();
+            time_goes_by(session)?;
             let sent = client.sends_without_waiting(session, &server, received);
             sent.map_err(|unpassed| when(unpassed, "others' datagrams come, and then the time is up"))?;
         }
@@ -505,7 +504,7 @@ fn rest_of_time(lab: &Lab, asked: &[u8]) -> Verdict {
         let held = session.arm(hold_at(WAITS).if_called());
         session.release(sent)?;
         if is_held(session, client.program, held)? {
-            time_goes_by();
+            time_goes_by(session)?;
             client.sends_without_waiting(session, &server, held)?;
         }
         session.pass()

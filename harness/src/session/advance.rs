@@ -7,6 +7,7 @@ use crate::call::{Call, name_of};
 use crate::finding::Finding;
 use crate::kernel::process::{self, Change, Pid, Waited};
 use crate::trace::schedule::GoOn;
+use crate::trace::time::Jump;
 use crate::trace::waiting::{Rest, Waiting};
 use crate::verdict::Unpassed;
 
@@ -44,10 +45,27 @@ impl Session {
 
     /// Everyone sleeps, and someone for a limited time: where time may jump, the next of these limits is over now.
     fn jump(&mut self) -> Result<(), Unpassed> {
-        if self.tracer.has_own_time() && (self.tracer.release_delayed()? || self.tracer.jump()?) {
+        if self.tracer.has_own_time() && (self.tracer.release_delayed()? || self.tracer.jump(i64::MAX)? == Jump::Jumped) {
             self.quiet = None;
         }
         Ok(())
+    }
+
+    /// So much time passes for the programs, with all that it brings about, where time may jump. What is held stays held.
+    ///
+    /// # Errors
+    /// Broken, if the trace is not whole.
+    pub fn let_time_pass(&mut self, time: std::time::Duration) -> Result<(), Unpassed> {
+        let until = self.tracer.elapsed().saturating_add(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
+        loop {
+            self.settle()?;
+            match self.tracer.jump(until)? {
+                Jump::Jumped => {}
+                Jump::Nothing => break self.tracer.come_to(until),
+                Jump::RealTime => break std::thread::sleep(time),
+            }
+        }
+        self.settle()
     }
 
     pub(super) fn step(&mut self) -> Result<Step, Unpassed> {

@@ -304,11 +304,6 @@ impl Session {
         self.tracer.let_time_jump();
     }
 
-    /// So much time passes at once for the programs, where time may jump: what was waited for that long is over when they look next.
-    pub fn let_time_pass(&mut self, time: std::time::Duration) {
-        self.tracer.let_time_pass(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX));
-    }
-
     /// A number that is the same for the same sequence of choices and calls under [`Session::schedule_by`].
     #[must_use]
     pub fn fingerprint(&self) -> u64 {

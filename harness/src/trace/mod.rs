@@ -18,7 +18,7 @@ mod notes;
 pub mod object;
 pub mod schedule;
 mod telling;
-mod time;
+pub mod time;
 mod vector;
 pub mod waiting;
 

@@ -51,6 +51,17 @@ pub(super) struct Time {
     alarms: BTreeMap<ProcessId, Alarm>,
 }
 
+/// What came of the wish that time may jump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jump {
+    /// The next time limit is over now.
+    Jumped,
+    /// Nothing is waited for that time would bring about, or not that soon.
+    Nothing,
+    /// What is waited for is on the kernel's own clock.
+    RealTime,
+}
+
 /// A timer that sends SIGALRM; setitimer(2).
 #[derive(Debug, Clone, Copy)]
 struct Alarm {
@@ -123,11 +134,15 @@ impl Tracer {
         self.time.is_some()
     }
 
-    /// Moves the clocks of the run forward by so many nanoseconds.
-    pub fn let_time_pass(&mut self, nanoseconds: i64) {
-        if let Some(time) = &mut self.time {
-            time.jumped += nanoseconds;
-        }
+    /// Nanoseconds since the run began, on its own clock.
+    #[must_use]
+    pub fn elapsed(&self) -> i64 {
+        self.time.as_ref().map_or(0, Time::elapsed)
+    }
+
+    /// Moves the clocks of the run forward to this time.
+    pub fn come_to(&mut self, elapsed: i64) {
+        self.time.iter_mut().for_each(|time| time.come_to(elapsed));
         self.activity += 1;
     }
 
@@ -137,13 +152,12 @@ impl Tracer {
         shown.map_or_else(std::time::SystemTime::now, |shown| std::time::UNIX_EPOCH + std::time::Duration::from_nanos(shown))
     }
 
-    /// Lets the next time limit be over that is waited for; `false` if there is none, or if what is waited for is on the kernel's own clock. To be called only
-    /// when everyone sleeps.
-    pub fn jump(&mut self) -> io::Result<bool> {
-        let Some(time) = &mut self.time else { return Ok(false) };
+    /// Lets the next time limit be over that is waited for, if that comes before this time on the run's clock. To be called only when everyone sleeps.
+    pub fn jump(&mut self, before: i64) -> io::Result<Jump> {
+        let Some(time) = &mut self.time else { return Ok(Jump::RealTime) };
         time.alarms.retain(|process, _| self.processes[process.0].exit.is_none());
         if self.timers.iter().any(|(process, armed)| *armed && self.processes[process.0].exit.is_none()) {
-            return Ok(false);
+            return Ok(Jump::RealTime);
         }
         let mut next = time.alarms.iter().map(|(process, alarm)| (alarm.at, 0, None, Some(*process))).min();
         for (pid, task) in self.tasks.iter().filter(|(_, task)| task.state == State::Resumed) {
@@ -153,11 +167,11 @@ impl Tracer {
             let limited = has_time_limit(number, &arguments) || object.is_some_and(|object| self.objects.get(object).has_time_limit);
             match over_at {
                 Some(at) => next = next.into_iter().chain([(at, task.born, Some(*pid), None)]).min(),
-                None if limited => return Ok(false),
+                None if limited => return Ok(Jump::RealTime),
                 None => {}
             }
         }
-        let Some((at, _, task, process)) = next else { return Ok(false) };
+        let Some((at, _, task, process)) = next.filter(|(at, ..)| *at < before) else { return Ok(Jump::Nothing) };
         time.come_to(at);
         self.activity += 1;
         if let Some(pending) = task.and_then(|pid| self.tasks.get_mut(&pid)).and_then(|task| task.pending.as_mut()) {
@@ -168,7 +182,7 @@ impl Tracer {
             (None, Some(process)) => self.ring(process)?,
             (None, None) => {}
         }
-        Ok(true)
+        Ok(Jump::Jumped)
     }
 
     /// Lets alarms ring whose time has come although somebody runs all the time.

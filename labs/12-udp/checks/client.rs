@@ -1,7 +1,6 @@
 //! `ask` and the check as its server, and as others who send to it.
 
 use std::net::SocketAddrV4;
-use std::thread::sleep;
 use std::time::Duration;
 
 use harness::prelude::*;
@@ -33,6 +32,8 @@ pub struct Client {
 
 /// Starts `ask` with these options, for this server and with this text.
 pub fn start(session: &mut Session, options: &[&str], server: SocketAddrV4, text: &[u8]) -> Result<Program, Unpassed> {
+    // What it waits for in vain costs nothing.
+    session.let_time_jump();
     let ask = session.program("ask").args(options.iter().copied()).args([server.ip().to_string(), server.port().to_string()]);
     ask.arg_bytes(text).start()
 }
@@ -206,7 +207,7 @@ pub fn kill(session: &mut Session, program: Program) -> Result<(), Unpassed> {
     session.exit(program).map(drop)
 }
 
-/// Lets the clock go on for longer than a measured try, while the client is stopped or held: nobody is waited for.
-pub fn time_goes_by() {
-    sleep(LONGER);
+/// Lets the clock go on for longer than a measured try, while the client is stopped or held.
+pub fn time_goes_by(session: &mut Session) -> Result<(), Unpassed> {
+    session.let_time_pass(LONGER)
 }
