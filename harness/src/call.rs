@@ -9,7 +9,7 @@ use syscalls::Sysno;
 macro_rules! calls {
     ($($(#[$doc:meta])* $call:ident = $word:literal: $($name:ident)|+;)+) => {
         /// A system call by its meaning.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub enum Call {
             $($(#[$doc])* $call,)+
             /// A call without a name of its own here, by its number.

@@ -4,9 +4,14 @@
 //! Rust runtime make calls of their own. One for fork meets the calls that make a process, and none that makes a thread. The tracer carries it out;
 //! [`Fired`] tells how often it did.
 
+pub mod every;
+pub mod permitted;
+
 use crate::call::Call;
 use crate::session::Program;
+use crate::trace::event::{ProcessId, signal_name};
 use crate::trace::object::Kind;
+pub use every::{Every, every_failure, every_interruption};
 
 /// What happens at the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub enum Action {
     Shorten(u64),
     /// The process is killed with SIGKILL before the call is done.
     Kill,
+    /// The process is sent this signal when it is about to make the call: it interrupts the call, if that waits.
+    Signal(i32),
     /// The process ends with this status instead of its own.
     ExitWith(u8),
     /// The process is held before the call, until the check releases it.
@@ -73,6 +80,8 @@ pub struct Fault {
     pub(crate) on_anything: bool,
     /// The name of the object that it must be for, where there are several of one kind.
     pub(crate) named: Option<&'static str>,
+    /// The one process, and the kind of object if any, of a site that was enumerated: they count instead of all other conditions.
+    pub(crate) site: Option<(ProcessId, Option<Kind>)>,
 }
 
 impl Fault {
@@ -91,6 +100,7 @@ impl Fault {
             longer_than: 0,
             on_anything: false,
             named: None,
+            site: None,
         }
     }
 
@@ -203,6 +213,7 @@ impl Fault {
             Action::FailAfter(errno) => format!("{calls} does its work, but comes back with {}", errno_name(errno)),
             Action::Shorten(bytes) => format!("{calls} moves only {bytes} byte{} at a time", if bytes == 1 { "" } else { "s" }),
             Action::Kill => format!("the process is killed at {calls}"),
+            Action::Signal(signal) => format!("{} comes at {calls}", signal_name(signal)),
             Action::ExitWith(status) => format!("the process exits with status {status}"),
             Action::Hold if self.afterwards => format!("the process is held after {calls}"),
             Action::Hold | Action::HoldBefore => format!("the process is held at {calls}"),
@@ -235,6 +246,12 @@ pub fn short(calls: impl AsCalls, bytes: u64) -> Fault {
 #[must_use]
 pub fn kill_at(calls: impl AsCalls) -> Fault {
     Fault::new(Action::Kill, calls.as_calls())
+}
+
+/// The process is sent this signal just when it makes one of these calls: one that waits is interrupted.
+#[must_use]
+pub fn signal_at(calls: impl AsCalls, signal: i32) -> Fault {
+    Fault::new(Action::Signal(signal), calls.as_calls())
 }
 
 /// A process that exits does so with this status, whatever its own is.

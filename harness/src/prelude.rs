@@ -2,7 +2,10 @@
 
 pub use crate::call::Call::{self, *};
 pub use crate::checks;
-pub use crate::fault::{AsCalls, Fault, Fired, Who, delay_at, errno_name, exit_with, fail, fail_after, hold_at, hold_before, kill_at, short};
+pub use crate::fault::{
+    AsCalls, Fault, Fired, Who, delay_at, errno_name, every_failure, every_interruption, exit_with, fail, fail_after, hold_at, hold_before, kill_at,
+    short, signal_at,
+};
 pub use crate::finding::Finding;
 pub use crate::ipc::Leftover;
 pub use crate::lab::Lab;

@@ -2,12 +2,16 @@
 
 use crate::call::Call;
 use crate::fault::Fault;
+use crate::fault::every::{Every, Site};
 use crate::finding::Finding;
 use crate::lab::Lab;
 use crate::session::{Program, Session};
 use crate::trace::event::{Event, Exit, ProcessId, signal_name};
 use crate::trace::object::Kind;
 use crate::verdict::{Unpassed, Verdict};
+
+/// Most bytes in which the first run of several tells where faults are possible: what a pipe holds.
+const MOST_SITES: usize = 60 << 10;
 
 /// What is expected of a run once it is over.
 type Expectation<'lab> = Box<dyn Fn(&mut Session, Program) -> Result<(), Unpassed> + 'lab>;
@@ -22,6 +26,8 @@ pub struct Run<'lab> {
     circumstance: Option<String>,
     schedules: u32,
     time_jumps: bool,
+    /// The permitted faults to try, and whether what is expected holds without them too.
+    every: Option<(Every, bool)>,
     expectations: Vec<Expectation<'lab>>,
 }
 
@@ -36,6 +42,7 @@ impl<'lab> Run<'lab> {
             circumstance: None,
             schedules: 0,
             time_jumps: false,
+            every: None,
             expectations: Vec::new(),
         }
     }
@@ -98,6 +105,21 @@ impl<'lab> Run<'lab> {
         self
     }
 
+    /// Does the run again with every one of these faults, each at every call where the manual permits it, one at a time and under one schedule. What holds without
+    /// them must hold with each.
+    #[must_use]
+    pub fn under_every(mut self, faults: Every) -> Self {
+        self.every = Some((faults, true));
+        self
+    }
+
+    /// The same, where what is expected holds with each of these faults and need not hold without one: an error report, for instance.
+    #[must_use]
+    pub fn in_case_of_every(mut self, faults: Every) -> Self {
+        self.every = Some((faults, false));
+        self
+    }
+
     /// Expects something that is written out at the call: it sees the whole run, which is over by then.
     #[must_use]
     pub fn expect(mut self, expectation: impl Fn(&mut Session, Program) -> Result<(), Unpassed> + 'lab) -> Self {
@@ -156,37 +178,87 @@ impl<'lab> Run<'lab> {
     pub fn verdict(self) -> Verdict {
         let faults = self.faults.iter().map(Fault::describe).collect::<Vec<_>>().join(" and ");
         let circumstance = self.circumstance.clone().unwrap_or(faults);
-        let mut verdict = self.once(None).map_err(|unpassed| when(unpassed, &circumstance));
+        if let Some((every, without_too)) = &self.every {
+            return self.with_each_of(every, *without_too, &circumstance);
+        }
+        let mut verdict = self.once(None, None).map_err(|unpassed| when(unpassed, &circumstance));
         for _ in 0..self.schedules {
             verdict.as_ref().map_err(Clone::clone)?;
             let seed = self.lab.schedule_seed();
             let scheduled = "one process runs at a time, in an order that is forced";
             let circumstance = if circumstance.is_empty() { scheduled.to_owned() } else { format!("{circumstance}, and {scheduled}") };
-            verdict = self.once(Some(seed)).map_err(|unpassed| when(unpassed, &circumstance));
+            verdict = self.once(Some(seed), None).map_err(|unpassed| when(unpassed, &circumstance));
         }
         verdict
     }
 
-    fn once(&self, schedule: Option<u64>) -> Verdict {
+    /// A first run shows the calls; then there is one run for each fault at each of them.
+    fn with_each_of(&self, every: &Every, without_too: bool, circumstance: &str) -> Verdict {
+        let seed = self.lab.schedule_seed();
+        let (mut sites, write) = std::io::pipe()?;
+        let first = self.lab.session(|session| {
+            let program = self.begin(session, Some(seed))?;
+            if without_too {
+                self.judge(session, program)?;
+            }
+            // The supervisor is another process: this is the way back, and a pipe holds what fits into it.
+            let found = serde_json::to_vec(&session.sites(every)).map_err(std::io::Error::from)?;
+            if found.len() > MOST_SITES {
+                return Err(Unpassed::Broken(format!("{} places for faults do not fit into a report: ask for fewer", session.sites(every).len())));
+            }
+            std::io::Write::write_all(&mut &write, &found)?;
+            session.pass()
+        });
+        drop(write);
+        let mut verdict = first.map_err(|unpassed| when(unpassed, circumstance));
+        verdict.as_ref().map_err(Clone::clone)?;
+        let mut found = Vec::new();
+        std::io::Read::read_to_end(&mut sites, &mut found)?;
+        let sites: Vec<Site> = serde_json::from_slice(&found).map_err(std::io::Error::from)?;
+        if sites.is_empty() {
+            let expected = "the program makes calls that can be interrupted, come short or fail";
+            return Err(Finding::new("call", expected, "it makes none", "see the calls that the handout names").into());
+        }
+        for site in &sites {
+            let fault = site.fault();
+            let what = format!("{} (its call number {} of this kind; {})", fault.describe(), site.number(), site.page());
+            let what = if circumstance.is_empty() { what } else { format!("{circumstance}, and {what}") };
+            verdict = Ok(self.once(Some(seed), Some(fault)).map_err(|unpassed| when(unpassed, &what))?);
+        }
+        verdict
+    }
+
+    fn once(&self, schedule: Option<u64>, fault: Option<Fault>) -> Verdict {
         self.lab.session(|session| {
-            if self.time_jumps {
-                session.let_time_jump();
+            if let Some(fault) = fault {
+                session.arm(fault);
             }
-            if let Some(seed) = schedule {
-                session.schedule_by(seed);
-            }
-            for fault in &self.faults {
-                session.arm(fault.clone());
-            }
-            let program = session.program(&self.program).args(self.arguments.iter().cloned()).stdin(self.input.clone()).start()?;
-            session.exit(program)?;
-            session.all_end()?;
-            for expectation in &self.expectations {
-                expectation(session, program)?;
-            }
+            let program = self.begin(session, schedule)?;
+            self.judge(session, program)?;
             // A fault that never came about is told by this; what does not hold without it is not its doing.
             session.pass()
         })
+    }
+
+    /// Does the run to its end.
+    fn begin(&self, session: &mut Session, schedule: Option<u64>) -> Result<Program, Unpassed> {
+        if self.time_jumps {
+            session.let_time_jump();
+        }
+        if let Some(seed) = schedule {
+            session.schedule_by(seed);
+        }
+        for fault in &self.faults {
+            session.arm(fault.clone());
+        }
+        let program = session.program(&self.program).args(self.arguments.iter().cloned()).stdin(self.input.clone()).start()?;
+        session.exit(program)?;
+        session.all_end()?;
+        Ok(program)
+    }
+
+    fn judge(&self, session: &mut Session, program: Program) -> Result<(), Unpassed> {
+        self.expectations.iter().try_for_each(|expectation| expectation(session, program))
     }
 }
 

@@ -156,6 +156,7 @@ impl Session {
                 Action::Fail(errno) | Action::FailAfter(errno) => format!("{call} fails here with {}", errno_name(errno)),
                 Action::Shorten(bytes) => format!("{call} moves only {bytes} byte{} here", if bytes == 1 { "" } else { "s" }),
                 Action::Kill => "the process is killed here".to_owned(),
+                Action::Signal(signal) => format!("{} comes here", crate::trace::event::signal_name(signal)),
                 Action::ExitWith(status) => format!("the process exits here with status {status}"),
                 Action::Hold | Action::HoldBefore | Action::Delay => continue,
             };

@@ -29,7 +29,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::call::Call;
-use crate::fault::{AsCalls, Fault, Fired};
+use crate::fault::every::Site;
+use crate::fault::{AsCalls, Every, Fault, Fired};
 use crate::finding::Finding;
 use crate::ipc::{self, Leftover};
 use crate::kernel::process::{self, Change, Waited};
@@ -314,6 +315,12 @@ impl Session {
     pub fn races(&mut self) -> Vec<Finding> {
         let races = self.tracer.races().to_vec();
         races.iter().map(|race| self.finding_of_race(race)).collect()
+    }
+
+    /// Where the permitted faults could have been carried out in the run so far.
+    #[must_use]
+    pub(crate) fn sites(&self, every: &Every) -> Vec<Site> {
+        every.sites(&self.tracer)
     }
 
     /// What came of a fault.

@@ -92,6 +92,7 @@ impl Tracer {
                     process::kill(pid, libc::SIGKILL)?;
                     return Ok(true);
                 }
+                Action::Signal(signal) => process::kill(self.processes[self.events[index].process.0].pid, signal)?,
                 Action::ExitWith(status) => {
                     set_argument(pid, 0, u64::from(status))?;
                 }
@@ -117,6 +118,9 @@ impl Tracer {
         // What is armed for fork is for a new process: how many threads a program starts is its own affair.
         if event.makes_thread() {
             return false;
+        }
+        if let Some((of, kind)) = fault.site {
+            return of == event.process && kind == event.object.map(|object| self.objects.get(object).kind);
         }
         let who = match fault.who {
             Who::Anyone => true,

@@ -7,9 +7,9 @@
 //! Invariants: a tracee that is not held, not in a group-stop and not newly born is always resumed before the tracer waits again; an event is only ever
 //! completed by the exit of the same call in the same task; whatever could not be observed sets [`Tracer::blind`], and a run with that set has no verdict.
 
+mod calls;
 pub mod decode;
 pub mod event;
-mod calls;
 mod inject;
 mod lives;
 pub mod memory;
@@ -95,7 +95,18 @@ enum BackUp {
 impl Pending {
     /// The call of this event, as the program made it.
     fn of(event: usize) -> Self {
-        Self { event, result: None, restore: None, restore_words: Vec::new(), held_afterwards: None, back_up: None, begun: false, over_at: None, timed_out: false, keeps_alarm: false }
+        Self {
+            event,
+            result: None,
+            restore: None,
+            restore_words: Vec::new(),
+            held_afterwards: None,
+            back_up: None,
+            begun: false,
+            over_at: None,
+            timed_out: false,
+            keeps_alarm: false,
+        }
     }
 }
 

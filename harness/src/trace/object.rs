@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::procfs::Identity;
 
 /// What kind of object a descriptor refers to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Kind {
     /// An unnamed pipe.
     Pipe,

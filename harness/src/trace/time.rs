@@ -275,7 +275,9 @@ impl Tracer {
         let never = event.number == libc::SYS_futex as u64 || event.call != Call::Sleep;
         let stands_still = time.stands_still && never && at > time.elapsed();
         let shift = match (&limit, argument) {
-            (Limit::At(clock, shown), Some(argument)) => Some((event.arguments[argument], shown - (time.shows(*clock).unwrap_or(0) - process::clock(*clock)))),
+            (Limit::At(clock, shown), Some(argument)) => {
+                Some((event.arguments[argument], shown - (time.shows(*clock).unwrap_or(0) - process::clock(*clock))))
+            }
             _ => None,
         };
         if event.call == Call::Sleep && time.stands_still {

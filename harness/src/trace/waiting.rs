@@ -64,7 +64,9 @@ impl Tracer {
                 State::GroupStop => None,
                 State::Resumed => match self.proc.activity(*pid) {
                     Activity::Asleep { number, arguments } => {
-                        limited |= has_time_limit(number, &arguments) || ends_by_our_clock(task) || self.is_limited_object(task.pending.as_ref().map(|pending| pending.event));
+                        limited |= has_time_limit(number, &arguments)
+                            || ends_by_our_clock(task)
+                            || self.is_limited_object(task.pending.as_ref().map(|pending| pending.event));
                         Some((number, arguments))
                     }
                     Activity::Running => return Rest::Active,
