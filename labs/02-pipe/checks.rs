@@ -71,6 +71,7 @@ fn unused_ends_closed(lab: &Lab) -> Verdict {
     settled(start(lab, &lab.words(5..20)).expect(closes_unused_ends))
 }
 
+// ANCHOR: child_reaped
 /// If no call fails, the parent waits for its child, however long that takes, and without busy waiting. When the parent exits, the child has ended and no
 /// zombie is left.
 fn child_reaped(lab: &Lab) -> Verdict {
@@ -92,6 +93,7 @@ fn child_reaped(lab: &Lab) -> Verdict {
     });
     verdict.map_err(|unpassed| when(unpassed, "the child takes long to end"))
 }
+// ANCHOR_END: child_reaped
 
 /// If the child is killed or exits with a status other than 0, the parent prints a line that begins with `pipe: ` on standard error and exits 1. It does not
 /// wait for ever and is not killed by a signal. If the child ends before it has sent the count, no line `N bytes` is printed.
