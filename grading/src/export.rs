@@ -4,15 +4,20 @@
 //! writes every file whole or not at all. The points that a form shows are the points of the record, never a sum that the form's reader makes up
 //! differently; where a form computes its own, the writer arranges it so that both agree, and its tests say so.
 //!
+//! A learning platform's table is not made but filled in: see [`gradebook`], and [`canvas`] and [`moodle`] for what their tables mean.
+//!
 //! Forms for the instructor ([`jsonl`], [`table`], [`junit`]) hold everything. Forms that a student reads hold of a check that is not visible to
 //! the student at most its points, unless the form itself can keep it back, as Gradescope's can.
 
 pub mod autolab;
+pub mod canvas;
 pub mod classroom50;
 pub mod github;
+pub mod gradebook;
 pub mod gradescope;
 pub mod jsonl;
 pub mod junit;
+pub mod moodle;
 pub mod table;
 
 use std::borrow::Cow;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::escape::shown;
+use crate::export::gradebook::{self, Sheet};
 use crate::export::table::Rows;
-use crate::export::{autolab, classroom50, github, gradescope, jsonl, junit, table};
+use crate::export::{autolab, canvas, classroom50, github, gradescope, jsonl, junit, moodle, table};
 use crate::failure::Failure;
 use crate::records::Records;
 use crate::run::record::Record;
@@ -78,6 +79,26 @@ enum Form {
         #[command(flatten)]
         submission: classroom50::Submission,
     },
+    /// Canvas: fills in its own gradebook export
+    Canvas {
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        table: Table,
+        /// A lab's column where it is not titled as the lab is: LAB=TITLE; may be repeated
+        #[arg(long = "column", value_parser = lab_and_title)]
+        columns: Vec<(String, String)>,
+    },
+    /// Moodle: fills in its own grading worksheet, with one lab
+    Moodle {
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        table: Table,
+        /// The title of the column of grades, where the site's language is not English
+        #[arg(long)]
+        grade_column: Option<String>,
+    },
     /// Autolab: feedback with the scores on the last line
     Autolab {
         #[command(flatten)]
@@ -110,6 +131,27 @@ struct Each {
     /// The file to write, if there is exactly one record
     #[arg(long)]
     file: Option<PathBuf>,
+}
+
+/// A platform's table, and how it is filled in.
+#[derive(Debug, Args)]
+struct Table {
+    /// The table as the platform exported it
+    #[arg(long)]
+    fill: PathBuf,
+    /// The file to write
+    #[arg(long)]
+    out: PathBuf,
+    /// The title of a column that tells people apart; may be repeated [default: the platform's own]
+    #[arg(long = "match")]
+    people: Vec<String>,
+    /// Scale points to what the platform gives at most
+    #[arg(long)]
+    scale: bool,
+}
+
+fn lab_and_title(text: &str) -> Result<(String, String), String> {
+    text.split_once('=').map(|(lab, title)| (lab.to_owned(), title.to_owned())).ok_or_else(|| "expected LAB=TITLE".into())
 }
 
 impl From {
@@ -160,6 +202,8 @@ pub fn export(arguments: &ExportArguments) -> Result<u8, Failure> {
         | Form::Gradescope { from, .. }
         | Form::Github { from, .. }
         | Form::Classroom50 { from, .. }
+        | Form::Canvas { from, .. }
+        | Form::Moodle { from, .. }
         | Form::Autolab { from, .. } => from.read()?,
     };
     match &arguments.form {
@@ -170,6 +214,23 @@ pub fn export(arguments: &ExportArguments) -> Result<u8, Failure> {
         Form::Gradescope { to, .. } => to.write(&records, ".json", gradescope::results)?,
         Form::Github { to, .. } => to.write(&records, ".env", github::variables)?,
         Form::Autolab { to, .. } => to.write(&records, ".txt", autolab::feedback)?,
+        Form::Canvas { table, columns, .. } => {
+            let sheet = Sheet::read(&table.fill)?;
+            let columns = canvas::columns(&sheet, &wanted(&records, columns)?, &table.people)?;
+            return fill(&sheet, &columns, &records, table);
+        }
+        Form::Moodle { table, grade_column, .. } => {
+            let sheet = Sheet::read(&table.fill)?;
+            let labs = records.labs();
+            let [lab] = labs[..] else {
+                return Err(Failure::BadInput(format!(
+                    "a worksheet is of one assignment; there are records of {}. Choose with --lab",
+                    labs.join(", ")
+                )));
+            };
+            let columns = moodle::columns(&sheet, lab, grade_column.as_deref(), &table.people)?;
+            return fill(&sheet, &columns, &records, table);
+        }
         Form::Classroom50 { file, submission, .. } => whole::write(file, classroom50::result(only(&records)?, submission)?.as_bytes())?,
     }
     Ok(tell_attention(&records))
@@ -185,6 +246,51 @@ fn put(out: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|error| Failure::BadInput(format!("write to standard output: {error}"))),
         },
+    }
+}
+
+/// For each lab the titles that its column may have: the one that was named, else the lab's folder, package and title.
+fn wanted(records: &Records, named: &[(String, String)]) -> Result<Vec<canvas::Wanted>, Failure> {
+    let course = super::root().map_or_else(|_| Ok(Vec::new()), |root| crate::workspace::labs(&root, &[]))?;
+    let labs = records.labs();
+    let package = |lab: &str| lab.split_once('-').map_or_else(|| lab.to_owned(), |(_, package)| package.to_owned());
+    if let Some((unknown, _)) = named.iter().find(|(name, _)| !labs.iter().any(|lab| lab == name || package(lab) == *name)) {
+        return Err(Failure::BadInput(format!("--column {unknown}=…: there is no record of such a lab; there are: {}", labs.join(", "))));
+    }
+    let wanted = |lab: &&str| {
+        let titles = match named.iter().find(|(name, _)| lab == name || package(lab) == *name) {
+            Some((_, title)) => vec![title.clone()],
+            None => {
+                let title = course.iter().find(|known| known.folder == **lab).map(|known| known.manifest.title.clone());
+                [(*lab).to_owned(), package(lab)].into_iter().chain(title).collect()
+            }
+        };
+        canvas::Wanted { lab: (*lab).to_owned(), titles }
+    };
+    Ok(labs.iter().map(wanted).collect())
+}
+
+/// Fills in a platform's table and says what has no place in it; the exit code.
+fn fill(sheet: &Sheet, columns: &gradebook::Columns, records: &Records, table: &Table) -> Result<u8, Failure> {
+    let outcome = sheet.fill(columns, records, table.scale)?;
+    whole::write(&table.out, &outcome.table)?;
+    anstream::println!("{} marks filled in: {}", outcome.filled, table.out.display());
+    list("cells held another mark before", &outcome.changed);
+    list("rows have no record, and stay as they are", &outcome.rows_without_record);
+    list("records have no row: these marks are in no cell", &outcome.records_without_row);
+    list("records are left out, since something was not observed; start `grade run` again", &outcome.not_observed);
+    Ok(match (outcome.not_observed.is_empty(), outcome.records_without_row.is_empty()) {
+        (false, _) => 3,
+        (true, false) => 1,
+        (true, true) => 0,
+    })
+}
+
+/// Every line is listed: each is a person whom a mark belongs to, or does not.
+fn list(what: &str, lines: &[String]) {
+    if !lines.is_empty() {
+        anstream::eprintln!("{} {what}:", lines.len());
+        lines.iter().for_each(|line| anstream::eprintln!("  {}", shown(line)));
     }
 }
 

@@ -31,6 +31,20 @@ pub fn record_name(name: &OsStr) -> String {
     if safe.len() > LONGEST { format!("{}{}", &safe[..LONGEST], mark(name)) } else { safe }
 }
 
+/// The name that a record name was made of, as far as it can be had: a name that was cut stays cut, and bytes that are not UTF-8 are replaced.
+#[must_use]
+pub fn name_of_record(record_name: &str) -> String {
+    let plain = record_name.split('~').next().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(plain.len());
+    let mut rest = plain.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// The beginning of the name's digest, after a sign that no record name has otherwise.
 fn mark(name: &OsStr) -> String {
     format!("~{}", &digest([name.as_bytes()])[..12])
@@ -72,6 +86,14 @@ mod tests {
             assert_eq!(record_name(OsStr::new(name)), expected);
         }
         assert_eq!(record_name(OsStr::from_bytes(b"\xff\n")), "%FF%0A");
+    }
+
+    #[test]
+    fn a_record_name_can_be_read_back() {
+        for name in ["ann", "a b/", "..", "100%", "Jos\u{e9}", "ann@example.org"] {
+            assert_eq!(name_of_record(&record_name(OsStr::new(name))), name);
+        }
+        assert_eq!(name_of_record("Ann~0123456789ab"), "Ann");
     }
 
     #[test]
