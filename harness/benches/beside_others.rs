@@ -94,12 +94,7 @@ fn lab_of(programs: &[&str]) -> Lab {
         let _ = std::fs::copy(original, folder.join(program)).expect("the program can be copied");
         manifest.push_str(&format!("[[program]]\nname = \"{program}\"\nsource = \"s\"\nusage = \"u\"\n"));
     }
-    Lab::new(
-        Manifest::parse(&manifest, Path::new("bench")).expect("a manifest"),
-        Programs::new(Places { folder: Some(folder), ..Places::default() }, "bench"),
-        1,
-        "bench",
-    )
+    Lab::new(Manifest::parse(&manifest, Path::new("bench")).expect("a manifest"), Programs::new(Places::folder(folder), "bench"), 1, "bench")
 }
 
 /// /bin/true in a fresh sandbox, traced and judged, beside bubblewrap without either.
@@ -154,7 +149,7 @@ fn forced_schedules() {
     let manifest =
         "title = \"b\"\nsummary = \"b\"\nlevel = 1\ncalls = []\ncheck = []\n[[program]]\nname = \"counter\"\nsource = \"s\"\nusage = \"u\"\n";
     let manifest = Manifest::parse(manifest, Path::new("bench")).expect("a manifest");
-    let lab = std::rc::Rc::new(Lab::new(manifest, Programs::new(Places { folder: Some(folder), ..Places::default() }, "bench"), 1, "bench"));
+    let lab = std::rc::Rc::new(Lab::new(manifest, Programs::new(Places::folder(folder), "bench"), 1, "bench"));
     let run = |arguments: [&'static str; 3], scheduled: bool| {
         let lab = std::rc::Rc::clone(&lab);
         let work = move || {

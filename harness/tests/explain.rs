@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use harness::check::Programs;
+use harness::check::programs::Places;
 use harness::finding::pages::PAGES;
 use harness::lab::Lab;
 use harness::manifest::Manifest;
@@ -96,7 +97,7 @@ fn lab(executables: &Path) -> Lab {
     let mut manifest = Manifest::parse(text, Path::new("lab.toml")).unwrap_or_else(|error| panic!("{error}"));
     // Who waits busily is found by it.
     manifest.limits.cpu_seconds = 1;
-    Lab::new(manifest, Programs::new(Some(executables.to_path_buf()), "test"), 1, "test")
+    Lab::new(manifest, Programs::new(Places::folder(executables), "test"), 1, "test")
 }
 
 /// The page that explains the finding of an example; nothing for a pass.

@@ -116,10 +116,7 @@ mod tests {
     fn what_is_not_ours_goes_on_to_libtest() {
         let arguments = parse("checks --exact --seed 7 a_name --programs=/p --format=terse").unwrap();
         let rest = ["checks", "--exact", "a_name", "--format=terse"].map(OsString::from).to_vec();
-        assert_eq!(
-            arguments,
-            Arguments { mode: Mode::Libtest(rest), seed: Some(7), programs: Places { folder: Some("/p".into()), ..Places::default() } }
-        );
+        assert_eq!(arguments, Arguments { mode: Mode::Libtest(rest), seed: Some(7), programs: Places::folder("/p") });
     }
 
     #[test]

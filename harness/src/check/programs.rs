@@ -20,6 +20,12 @@ pub struct Places {
 }
 
 impl Places {
+    /// All programs in one folder.
+    #[must_use]
+    pub fn folder(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(folder.into()), files: BTreeMap::new() }
+    }
+
     /// The same as options of a check executable.
     #[must_use]
     pub fn options(&self) -> Vec<OsString> {
@@ -94,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_given_folder_comes_first() {
-        let programs = Programs { places: Places { folder: Some("/somewhere".into()), ..Places::default() }, package: "pipe".into() };
+        let programs = Programs { places: Places::folder("/somewhere"), package: "pipe".into() };
         assert_eq!(programs.expected_at("pipe", |_| Some("/else".into())), Ok("/somewhere/pipe".into()));
     }
 

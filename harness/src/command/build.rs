@@ -231,7 +231,7 @@ mod tests {
         ];
         let (artifacts, finished) = artifacts(lines.join("\n").as_bytes()).unwrap();
         assert!(finished);
-        let pipe = Executables { checks: "/t/debug/deps/checks-1".into(), programs: Places { folder: Some("/t/debug".into()), ..Places::default() } };
+        let pipe = Executables { checks: "/t/debug/deps/checks-1".into(), programs: Places::folder("/t/debug") };
         assert_eq!(executables(&artifacts, &lab("pipe", &["pipe"])), Some(pipe));
         assert_eq!(executables(&artifacts, &lab("fifo", &["seqd", "seqc"])), None, "a program is missing");
         assert_eq!(executables(&artifacts, &lab("tcp", &["echod"])), None, "the checks are missing");

@@ -56,7 +56,7 @@ impl Subject {
         let mut manifest = Manifest::parse(&text, Path::new("lab.toml")).unwrap_or_else(|error| panic!("{error}"));
         manifest.limits = self.limits;
         manifest.capabilities.clone_from(&self.capabilities);
-        Lab::new(manifest, Programs::new(Places { folder: Some(self.folder.clone()), ..Places::default() }, "test"), 1, "test")
+        Lab::new(manifest, Programs::new(Places::folder(&self.folder), "test"), 1, "test")
     }
 
     /// The program's file.
