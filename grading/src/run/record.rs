@@ -38,6 +38,9 @@ pub struct Record {
     /// When it was handed in, as RFC 3339 has it, in UTC; absent if nobody said. Grading again does not move it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submitted: Option<String>,
+    /// Whether the platform marked it as late.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked_late: bool,
     /// How strong the sandbox was; `null` if nothing was run.
     pub tier: Option<String>,
     /// The seed that inputs were drawn from.
@@ -134,7 +137,8 @@ impl Record {
             lab: lab.folder.clone(),
             lab_version: lab_version.to_owned(),
             submission,
-            submitted: student.submitted(&lab.folder),
+            submitted: student.handed(&lab.folder).and_then(|handed| handed.submitted.clone()),
+            marked_late: student.handed(&lab.folder).is_some_and(|handed| handed.marked_late),
             tier: None,
             seed,
             points: 0,

@@ -8,7 +8,7 @@ use harness::manifest::{LabFolder, did_you_mean};
 
 use crate::escape::{shown, shown_name};
 use crate::failure::Failure;
-use crate::intake::ledger::{Ledger, Person};
+use crate::intake::ledger::{Handed, Ledger, Person};
 use crate::run::names;
 
 /// One student.
@@ -38,12 +38,12 @@ pub enum Origin {
 }
 
 impl Student {
-    /// When the student handed in this lab, as RFC 3339 has it, in UTC; none if nobody said.
+    /// What the intake says about this lab; none in a plain folder, and for a lab that was not handed in.
     #[must_use]
-    pub fn submitted(&self, lab: &str) -> Option<String> {
+    pub fn handed(&self, lab: &str) -> Option<&Handed> {
         match &self.origin {
             Origin::Folder(_) => None,
-            Origin::Ledger(person) => person.labs.get(lab)?.submitted.clone(),
+            Origin::Ledger(person) => person.labs.get(lab),
         }
     }
 }
