@@ -91,7 +91,10 @@ fn the_schema_names_the_keys_of_records_and_no_others() {
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let (mut expected, mut observed) = (BTreeSet::new(), BTreeSet::new());
     named(&schema, &mut expected);
-    records().1.iter().for_each(|record| used(&serde_json::to_value(record).unwrap(), &mut observed));
+    let mut all = records().1;
+    // What only an intake from a learning platform says.
+    (all[0].ids, all[0].submitted, all[0].marked_late) = (vec!["7".into()], Some("2026-10-05T21:59:00Z".into()), true);
+    all.iter().for_each(|record| used(&serde_json::to_value(record).unwrap(), &mut observed));
     assert_eq!(expected, observed);
 }
 
