@@ -17,7 +17,9 @@ use crate::escape::shown;
 use crate::failure::Failure;
 use crate::prove::messages;
 use crate::prove::report::LabReport;
-use crate::run::{Batch, store};
+use crate::run::again::Again;
+use crate::run::shard::Shard;
+use crate::run::{Batch, merge, store};
 use crate::{handout, mutants, parallel, prove, run, workspace};
 
 /// Proves the labs, hands them out, and grades what comes back.
@@ -56,7 +58,9 @@ enum Command {
     /// Takes in a download of Gradescope, Canvas or Moodle, or a folder of archives, for `grade run`
     Intake(intake::IntakeArguments),
     /// Grades `SUBMISSIONS/<student>/<lab folder>/src/…`, an intake or a download; started again, goes on where it stopped
-    Run(RunArguments),
+    Run(Box<RunArguments>),
+    /// Joins the shards of a batch, and verifies that there is exactly one record for each submission
+    Merge(MergeArguments),
     /// Writes pages to read: one for the class, and one for each student
     Report(report::ReportArguments),
     /// Writes records in the forms that other programs read
@@ -108,6 +112,35 @@ struct RunArguments {
     seed: Option<u64>,
     #[command(flatten)]
     tables: intake::TableArguments,
+    /// What late submissions cost, as TOML [default: the policy kept in the output folder, else nothing]
+    #[arg(long)]
+    late: Option<PathBuf>,
+    /// Do only this part of the batch, for instance 3/8; its records go to OUT/shards, and `grade merge` joins them
+    #[arg(long, value_parser = Shard::parse)]
+    shard: Option<Shard>,
+    /// Grade again although nothing has changed: all, student=NAME, lab=LAB or check=LAB/CHECK; may be repeated
+    #[arg(long, value_parser = Again::parse)]
+    again: Vec<Again>,
+}
+
+#[derive(Debug, Args)]
+struct MergeArguments {
+    /// What all shards were given: the folder of submissions, an intake or a download
+    submissions: PathBuf,
+    /// The folder for records/ and grades.csv
+    #[arg(long)]
+    out: PathBuf,
+    /// The folder of a shard; may be repeated [default: those in OUT/shards]
+    #[arg(long = "from")]
+    from: Vec<PathBuf>,
+    /// A lab that was graded, by folder, package or number; may be repeated [default: all that somebody handed in]
+    #[arg(long = "lab")]
+    labs: Vec<String>,
+    #[command(flatten)]
+    tables: intake::TableArguments,
+    /// What late submissions cost, as TOML [default: the policy kept in the output folder, else nothing]
+    #[arg(long)]
+    late: Option<PathBuf>,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -122,8 +155,9 @@ pub fn main() -> ExitCode {
         Command::Mutants { labs, seed, jobs } => judge_mutants(&labs, seed, jobs),
         Command::Handout { dir } => hand_out(&dir),
         Command::Intake(arguments) => root().and_then(|root| intake::take(&root, arguments)),
-        Command::Run(arguments) => run_batch(arguments),
         Command::Report(arguments) => report::report(&arguments),
+        Command::Run(arguments) => run_batch(*arguments),
+        Command::Merge(arguments) => merge_shards(arguments),
         Command::Export(arguments) => export::export(&arguments),
     };
     let code = done.unwrap_or_else(|failure| {
@@ -208,16 +242,59 @@ fn run_batch(arguments: RunArguments) -> Result<u8, Failure> {
         roster: arguments.tables.roster,
         times: arguments.tables.times,
         layout: arguments.tables.layout,
+        late: arguments.late,
+        shard: arguments.shard,
+        again: arguments.again,
     };
-    let Batch { seed, graded, kept, warnings, attention } = run::run(&root()?, &request)?;
-    anstream::println!("{graded} graded, {kept} kept from before, seed {seed}: {}", request.out.join("grades.csv").display());
+    let Batch { seed, graded, kept, warnings, attention, changes } = run::run(&root()?, &request)?;
+    let result = request.shard.map_or_else(|| request.out.join("grades.csv"), |shard| shard.folder(&request.out));
+    anstream::println!("{graded} graded, {kept} kept from before, seed {seed}: {}", result.display());
     if !warnings.is_empty() {
         anstream::println!("{} warnings, see above", warnings.len());
     }
-    if attention.is_empty() {
-        return Ok(0);
+    if !changes.is_empty() {
+        anstream::println!("Grading the same submissions again has changed:");
+        changes.iter().for_each(|line| anstream::println!("  {}", shown(line)));
     }
-    anstream::println!("These need attention: what could not be observed is counted as 0 points. Start again to grade them again:");
+    Ok(tell_attention(&attention, "Start again to grade them again"))
+}
+
+fn tell_attention(attention: &[String], next: &str) -> u8 {
+    if attention.is_empty() {
+        return 0;
+    }
+    anstream::println!("These need attention: what could not be observed is counted as 0 points. {next}:");
     attention.iter().for_each(|line| anstream::println!("  {}", shown(line)));
-    Ok(3)
+    3
+}
+
+fn merge_shards(arguments: MergeArguments) -> Result<u8, Failure> {
+    let request = run::Request {
+        submissions: arguments.submissions,
+        out: arguments.out,
+        labs: arguments.labs,
+        seed: None,
+        jobs: 1,
+        roster: arguments.tables.roster,
+        times: arguments.tables.times,
+        layout: arguments.tables.layout,
+        late: arguments.late,
+        shard: None,
+        again: Vec::new(),
+    };
+    let merged = merge::merge(&root()?, &request, &arguments.from)?;
+    merged.warnings.iter().for_each(|warning| anstream::eprintln!("warning: {}", shown(warning)));
+    if !merged.problems.is_empty() {
+        anstream::println!("No grades were written. Expected one record for each submission; these are not there:");
+        merged.problems.iter().for_each(|line| anstream::println!("  {}", shown(line)));
+        anstream::println!("Start those shards again, then merge");
+        return Ok(3);
+    }
+    anstream::println!(
+        "{} records, {} of them delivered more than once: {}",
+        merged.records,
+        merged.doubled,
+        request.out.join("grades.csv").display()
+    );
+    Ok(tell_attention(&merged.attention, "Start their shards again, then merge"))
 }

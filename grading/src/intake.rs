@@ -158,9 +158,22 @@ fn groups(
             manifest = gradescope::read(&text).map_err(|reason| Stop::Unusable(format!("has a {path} that is no YAML: {reason}")))?;
             return Ok(());
         }
-        let place = layout.place(&path).filter(|place| !place.group.starts_with('.'));
-        let Some(place) = place.filter(|place| !place.inner.is_empty() || matches!(entry.thing, Thing::Refused(_))) else {
-            warnings.push(format!("{} belongs to no student; it is left out", shown(&path)));
+        // What systems leave behind is nobody's; what was refused is told, whatever it is called.
+        let refused = match &entry.thing {
+            Thing::Refused(refused) => Some(refused.what.clone()),
+            _ => None,
+        };
+        if refused.is_none() && path.split('/').any(|part| part.starts_with('.') || part == "__MACOSX") {
+            return Ok(());
+        }
+        let is_file = matches!(entry.thing, Thing::File(_));
+        let whose = |place: &Place<'_>| !place.group.starts_with('.') && (!place.inner.is_empty() || !is_file);
+        let Some(place) = layout.place(&path).filter(whose) else {
+            match refused {
+                Some(what) => warnings.push(format!("{path} {what}, and belongs to no student; it is left out")),
+                None if is_file => warnings.push(format!("{path} belongs to no student; it is left out")),
+                None => {}
+            }
             return Ok(());
         };
         let number = groups.len();

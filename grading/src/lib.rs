@@ -21,6 +21,7 @@ pub mod export;
 pub mod failure;
 pub mod handout;
 pub mod intake;
+pub mod late;
 pub mod mutants;
 pub mod parallel;
 pub mod prove;

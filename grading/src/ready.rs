@@ -113,14 +113,14 @@ impl<'a> ReadyLab<'a> {
         Ok(records)
     }
 
-    /// Runs all checks, and those that were broken a second time, with those that were skipped because of them.
+    /// Runs the named checks (none: all of them), and those that were broken a second time, with those that were skipped because of them.
     ///
     /// # Errors
     /// As [`Self::check`], if it happens twice.
-    pub fn check_with_one_retry(&self, programs: &Programs, seed: u64) -> Result<Vec<CheckRecord>, String> {
-        let mut records = match self.check(programs, seed, &[]) {
+    pub fn check_with_one_retry(&self, programs: &Programs, seed: u64, names: &[&str]) -> Result<Vec<CheckRecord>, String> {
+        let mut records = match self.check(programs, seed, names) {
             Ok(records) => records,
-            Err(_) => return self.check(programs, seed, &[]),
+            Err(_) => return self.check(programs, seed, names),
         };
         // A check may have been skipped because of a broken one at some remove (`… was skipped`): all but those after a failure are done again.
         let may_change = |record: &&CheckRecord| match record.verdict {

@@ -1,41 +1,47 @@
 //! Grades a folder of submissions: `SUBMISSIONS/<student>/<lab folder>/src/…`.
 //!
-//! Theory of operation: the work is a list of tasks, one for each student and lab, done several at a time and in any order. A task takes the files
-//! that the manifest names ([`collect`]), compiles them, runs the lab's check executable, and writes one record ([`record`]), which is whole or not
-//! there ([`store`]). Nothing else is kept between tasks, so that a batch may be interrupted at any moment: started again, a task is done only if there is
-//! no record of the same submission, lab version and seed. The table of grades is made from the records at the end, in the order of the students.
+//! Theory of operation: the work is a list of units ([`plan`]), done several at a time and in any order. A unit takes the files that the manifest names ([`collect`]),
+//! compiles them, runs the lab's check executable, and writes a record for each student who handed them in ([`work`], [`record`]), which is whole or not there ([`store`]).
+//! Nothing else is kept between units, so that a batch may be interrupted at any moment: started again, a unit is done only if there is no record of the
+//! same submission, lab version and seed. The table of grades is made from the records at the end, in the order of the students ([`grades`]).
 //!
-//! What could not be observed is neither a pass nor silently a zero: such a record has `needs_attention`, is listed at the end, and is graded again
-//! next time.
+//! What could not be observed is neither a pass nor silently a zero: it is done again alone; if that does not help the record has `needs_attention`, is
+//! listed at the end, and is graded again next time.
 
+pub mod again;
 pub mod collect;
 pub mod grades;
+pub mod merge;
 pub mod names;
+pub mod plan;
 pub mod progress;
 pub mod record;
 pub mod roster;
+pub mod shard;
 pub mod store;
 pub mod version;
+pub mod work;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use harness::manifest::LabFolder;
-
-use crate::compile::{Built, Compiler};
+use crate::compile::Compiler;
 use crate::escape::shown;
 use crate::failure::Failure;
 use crate::intake::layout::Platform;
-use crate::intake::{self, ledger};
+use crate::late::{self, Earned, Policy};
 use crate::parallel;
-use crate::ready::{Outcome, ReadyLab};
+use crate::ready::ReadyLab;
 use crate::workspace;
-use collect::Collected;
+use again::Again;
+use plan::{Plan, Unit};
 use progress::Progress;
-use record::{Build, Record, Status};
-use roster::{Roster, Student};
+use record::{Record, Status};
+use shard::Shard;
 use store::Store;
+use work::{Desk, Done};
 
 /// What `grade run` was asked to do.
 #[derive(Debug, Clone)]
@@ -56,10 +62,16 @@ pub struct Request {
     pub times: Option<PathBuf>,
     /// How the submissions are laid out, where it is not to be told by the names.
     pub layout: Option<Platform>,
+    /// The late policy, if one was given.
+    pub late: Option<PathBuf>,
+    /// The part of the batch that is done here, if it is one.
+    pub shard: Option<Shard>,
+    /// What is graded again.
+    pub again: Vec<Again>,
 }
 
 /// What came out of a batch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     /// The seed.
     pub seed: u64,
@@ -71,147 +83,162 @@ pub struct Batch {
     pub warnings: Vec<String>,
     /// Student and lab of each record that needs a look, with the reason.
     pub attention: Vec<String>,
+    /// What grading the same submissions again has changed.
+    pub changes: Vec<String>,
 }
 
-/// One student's work on one lab.
-struct Task<'a> {
-    student: &'a Student,
-    lab: &'a LabFolder,
-    version: &'a str,
-}
-
-/// Grades all submissions.
+/// Grades all submissions, or those of one shard.
 ///
 /// # Errors
 /// Input or an output folder that cannot be used, a full disk, a lab that does not build. Records that were written before stay.
 pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
-    let known = workspace::labs(root, &[])?;
-    let wanted = workspace::labs(root, &request.labs)?;
-    store::refuse_overlap(&request.submissions, &request.out)?;
-    let (submissions, notes) = unpacked(request, &known, &wanted)?;
-    let mut roster = roster::read(&submissions, &known)?;
-    roster.warnings.splice(0..0, notes);
-    let labs: Vec<LabFolder> =
-        wanted.into_iter().filter(|lab| !request.labs.is_empty() || roster.students.iter().any(|s| s.labs.contains(&lab.folder))).collect();
-    if labs.is_empty() {
-        let mut text = format!("expected {}/<student>/<lab folder>/src/…; no student has a lab folder", request.submissions.display());
-        roster.warnings.iter().for_each(|warning| text.push_str(&format!("\n  {}", shown(warning))));
-        return Err(Failure::BadInput(text));
+    if request.submissions.is_dir() {
+        store::refuse_overlap(&request.submissions, &request.out)?;
     }
-    let store = Store::open(&request.out)?;
-    let seed = store.seed(request.seed)?;
-    let versions: BTreeMap<&str, String> = labs.iter().map(|lab| Ok((&*lab.folder, version::of(root, lab)?))).collect::<Result<_, Failure>>()?;
-    let tasks: Vec<Task<'_>> = roster
-        .students
-        .iter()
-        .flat_map(|student| labs.iter().map(|lab| Task { student, lab, version: &versions[&*lab.folder] }).collect::<Vec<_>>())
-        .collect();
-    let progress = Progress::new(tasks.len());
-    roster.warnings.iter().for_each(|warning| progress.say(&format!("warning: {}", shown(warning))));
+    let out = request.shard.map_or_else(|| request.out.clone(), |shard| shard.folder(&request.out));
+    let plan = Plan::make(root, request, &out)?;
+    Again::refuse_unknown(&request.again, &plan.roster, &plan.labs)?;
+    let policy = policy(root, request)?;
+    let store = match request.shard {
+        // A scheduler may start a shard a second time while the first is still at work.
+        Some(_) => Store::open_in_turn(&out)?,
+        None => Store::open(&out)?,
+    };
+    let seed = seed(request, &store)?;
+    let units: Vec<&Unit> = plan.units.iter().filter(|unit| request.shard.is_none_or(|shard| shard.has(unit))).collect();
+    let progress = Progress::new(units.iter().map(|unit| unit.students.len()).sum());
+    plan.roster.warnings.iter().for_each(|warning| progress.say(&format!("warning: {}", shown(warning))));
     progress.say(&format!("seed {seed}"));
 
+    let desk = Desk { plan: &plan, store: &store, seed, again: &request.again };
     let compiler = Compiler::find(root)?;
     let mut ready = BTreeMap::new();
-    for lab in &labs {
-        progress.building(&lab.folder);
-        ready.insert(&*lab.folder, ReadyLab::prepare(root, lab, &compiler)?);
+    for (number, lab) in plan.labs.iter().enumerate() {
+        if units.iter().any(|unit| unit.lab == number && desk.is_open(unit)) {
+            progress.building(&lab.folder);
+            ready.insert(number, ReadyLab::prepare(root, lab, &compiler)?);
+        }
     }
-    let stop = AtomicBool::new(false);
-    let done = parallel::map(&tasks, request.jobs, |task| {
-        // One full disk is enough: what cannot be written need not be graded.
-        if stop.load(Ordering::Relaxed) {
-            return None;
-        }
-        let result = grade(task, &ready[&*task.lab.folder], &submissions, &store, seed);
-        stop.fetch_or(result.is_err(), Ordering::Relaxed);
-        if let Ok((record, kept)) = &result {
-            progress.done(record, *kept);
-        }
-        Some(result)
-    });
+    let mut batch = Batch { seed, warnings: plan.roster.warnings.clone(), ..Batch::default() };
+    let earned = grade(&desk, &units, &ready, request.jobs, &progress, &mut batch)?;
     progress.end();
-    finish(&roster, &labs, done, &store, seed)
-}
-
-/// Where the submissions can be read: where they are, or, if they are packed, taken in below the output folder; and what there is to say of that.
-fn unpacked(request: &Request, labs: &[LabFolder], wanted: &[LabFolder]) -> Result<(PathBuf, Vec<String>), Failure> {
-    let submissions = &request.submissions;
-    let tables = request.roster.is_some() || request.times.is_some() || request.layout.is_some();
-    let is_ledger = submissions.join(ledger::FILE_NAME).is_file();
-    if is_ledger && tables {
-        return Err(Failure::BadInput(format!("{} is an intake: give --roster, --times and --layout to `grade intake`", submissions.display())));
-    }
-    if is_ledger || (!tables && submissions.is_dir() && !intake::is_packed(submissions)?) {
-        return Ok((submissions.clone(), Vec::new()));
-    }
-    let only = (wanted.len() == 1 && !request.labs.is_empty()).then(|| labs.iter().position(|lab| lab.folder == wanted[0].folder)).flatten();
-    let out = request.out.join("intake");
-    let take = intake::Request {
-        download: submissions.clone(),
-        out: out.clone(),
-        roster: request.roster.clone(),
-        times: request.times.clone(),
-        platform: request.layout,
-        replace: true,
-    };
-    let taken = intake::take(labs, only, &take)?;
-    let notes = taken.warnings.into_iter().chain(taken.refused.into_iter().map(|line| format!("refused: {line}"))).collect();
-    Ok((out, notes))
-}
-
-/// Writes the grades, once every task has its record.
-fn finish(
-    roster: &Roster,
-    labs: &[LabFolder],
-    done: Vec<Option<Result<(Record, bool), Failure>>>,
-    store: &Store,
-    seed: u64,
-) -> Result<Batch, Failure> {
-    let mut batch = Batch { seed, graded: 0, kept: 0, warnings: roster.warnings.clone(), attention: Vec::new() };
-    let mut records = Vec::new();
-    // Tasks that were left out come after the failure that is the reason, but not always in this list: the failure is looked for first.
-    let (results, left_out): (Vec<_>, Vec<_>) = done.into_iter().partition(Option::is_some);
-    for result in results.into_iter().flatten() {
-        let (record, kept) = result?;
-        batch.graded += usize::from(!kept);
-        batch.kept += usize::from(kept);
-        if let Some(reason) = record.attention() {
-            batch.attention.push(format!("{} {}: {reason}", record.student, record.lab));
+    if request.shard.is_none() {
+        if let Some((text, _)) = &policy {
+            store.write(Path::new(late::FILE_NAME), text.as_bytes())?;
         }
-        records.push(record);
+        let names: Vec<&str> = plan.labs.iter().map(|lab| &*lab.folder).collect();
+        let late = grades::write(&store, &names, &earned, policy.as_ref().map(|(_, policy)| policy))?;
+        late.iter().for_each(|warning| anstream::eprintln!("warning: {}", shown(warning)));
+        batch.warnings.extend(late);
     }
-    if !left_out.is_empty() {
-        return Err(Failure::Broken(format!("{} submissions were not graded; start again", left_out.len())));
-    }
-    let names: Vec<&str> = labs.iter().map(|lab| &*lab.folder).collect();
-    store.write(Path::new("grades.csv"), &grades::table(&names, &records)?)?;
     Ok(batch)
 }
 
-/// Does one task, unless its record is there already; the record, and whether it was.
-fn grade(task: &Task<'_>, ready: &ReadyLab<'_>, submissions: &Path, store: &Store, seed: u64) -> Result<(Record, bool), Failure> {
-    let collected = collect::collect(submissions, task.student, task.lab);
-    let fresh = Record::new(task.student, task.lab, task.version, seed, collected.digest());
-    let path = Path::new("records").join(&task.student.record_name).join(format!("{}.json", task.lab.folder));
-    if let Some(kept) = store.read::<Record>(&path).filter(|kept| kept.answers(&fresh)) {
-        return Ok((kept, true));
-    }
-    let record = match collected {
-        Collected::Missing(message) => fresh.not_built(Build { status: Status::MissingFile, message }, task.lab),
-        Collected::Refused(message) => fresh.not_built(Build { status: Status::Refused, message }, task.lab),
-        Collected::Unreadable(message) => Record { needs_attention: true, ..fresh.not_built(Build { status: Status::Refused, message }, task.lab) },
-        Collected::Sources(sources) => match ready.build(&sources, store.scratch())? {
-            Outcome::Programs(programs) => fresh.checked(ready, ready.check_with_one_retry(&programs, seed)),
-            Outcome::Stopped(Built::Refused(message)) => fresh.not_built(Build { status: Status::Refused, message }, task.lab),
-            Outcome::Stopped(Built::Unclear(message)) => {
-                Record { needs_attention: true, ..fresh.not_built(Build { status: Status::CompileError, message }, task.lab) }
+/// Does the units: first beside one another, then, alone, those for which that was not enough. What was earned, in the order of students and labs.
+fn grade(
+    desk: &Desk<'_>,
+    units: &[&Unit],
+    ready: &BTreeMap<usize, ReadyLab<'_>>,
+    jobs: usize,
+    progress: &Progress,
+    batch: &mut Batch,
+) -> Result<Vec<Earned>, Failure> {
+    let mut all: BTreeMap<(usize, usize), Sum> = BTreeMap::new();
+    let mut open: Vec<&Unit> = units.to_vec();
+    for (jobs, alone) in [(jobs, false), (1, true)] {
+        let stop = AtomicBool::new(false);
+        let results = parallel::map(&open, jobs, |unit| {
+            // One full disk is enough: what cannot be written need not be graded.
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
             }
-            Outcome::Stopped(Built::Errors(message)) => fresh.not_built(Build { status: Status::CompileError, message }, task.lab),
-            Outcome::Stopped(Built::Program) => return Err(Failure::Broken("a build stopped without a reason".into())),
-        },
-    };
-    let mut text = serde_json::to_string_pretty(&record).map_err(|error| Failure::Broken(format!("write a record: {error}")))?;
-    text.push('\n');
-    store.write(&path, text.as_bytes())?;
-    Ok((record, false))
+            let result = desk.grade(unit, ready.get(&unit.lab), alone);
+            stop.fetch_or(result.is_err(), Ordering::Relaxed);
+            match &result {
+                Ok(Some(done)) => done.iter().for_each(|done| progress.done(&done.record, done.kept)),
+                Ok(None) => progress.put_off(desk.plan, unit),
+                Err(_) => {}
+            }
+            // Whole records are on the disk; of a class only the sums are kept.
+            result.map(|done| done.map(|done| done.into_iter().map(|done| Sum::of(desk.plan, done)).collect::<Vec<_>>()))
+        });
+        let mut put_off = Vec::new();
+        // Units that were left out may come before the failure that is the reason: it is looked for first.
+        let results: Vec<_> = results.into_iter().collect::<Result<_, Failure>>()?;
+        for (unit, sums) in open.into_iter().zip(results) {
+            match sums {
+                Some(sums) => all.extend(sums.into_iter().map(|sum| ((sum.student, unit.lab), sum))),
+                None => put_off.push(unit),
+            }
+        }
+        open = put_off;
+    }
+    if !open.is_empty() {
+        return Err(Failure::Broken(format!("{} submissions were not graded; start again", open.len())));
+    }
+    for sum in all.values() {
+        *if sum.kept { &mut batch.kept } else { &mut batch.graded } += 1;
+        batch.attention.extend(sum.attention.clone());
+        batch.changes.extend(sum.change.clone());
+    }
+    Ok(all.into_values().map(|sum| sum.earned).collect())
+}
+
+/// What is kept in memory of a record.
+struct Sum {
+    student: usize,
+    earned: Earned,
+    kept: bool,
+    attention: Option<String>,
+    change: Option<String>,
+}
+
+impl Sum {
+    fn of(plan: &Plan, done: Done) -> Self {
+        let attention = attention(&done.record);
+        Self { student: done.student, earned: earned(plan, done.student, done.record), kept: done.kept, attention, change: done.change }
+    }
+}
+
+/// The line about a record that somebody must look at.
+fn attention(record: &Record) -> Option<String> {
+    record.attention().map(|reason| format!("{} {}: {reason}", record.student, record.lab))
+}
+
+/// What a mark follows from.
+fn earned(plan: &Plan, student: usize, record: Record) -> Earned {
+    Earned {
+        student: record.student,
+        record_name: plan.roster.students[student].record_name.clone(),
+        ids: record.ids,
+        lab: record.lab,
+        points: record.points,
+        submitted: record.submitted,
+        marked_late: record.marked_late,
+        handed_in: record.outcome.status != Status::MissingFile,
+    }
+}
+
+/// The late policy, its text and its meaning: the one given, else the one kept in the output folder, else none.
+fn policy(root: &Path, request: &Request) -> Result<Option<(String, Policy)>, Failure> {
+    let kept = request.out.join(late::FILE_NAME);
+    let path = request.late.clone().or_else(|| kept.is_file().then_some(kept));
+    let Some(path) = path else { return Ok(None) };
+    let text = fs::read_to_string(&path).map_err(|error| Failure::input("read", &path, &error))?;
+    let policy = Policy::parse(&text, &path, &workspace::labs(root, &[])?)?;
+    Ok(Some((text, policy)))
+}
+
+/// The seed: all shards of a batch must have the same one, and none can draw it for the others.
+fn seed(request: &Request, store: &Store) -> Result<u64, Failure> {
+    if request.shard.is_none() {
+        return store.seed(request.seed);
+    }
+    match (request.seed, store::kept_seed(&request.out)?) {
+        (Some(seed), _) | (None, Some(seed)) => store.seed(Some(seed)),
+        (None, None) => Err(Failure::BadInput(format!(
+            "expected --seed: all shards draw their inputs from the same one; or a number in {}",
+            request.out.join(store::SEED).display()
+        ))),
+    }
 }

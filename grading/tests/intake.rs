@@ -84,9 +84,12 @@ fn archives_of_students_are_taken_in_whatever_folder_is_around_the_lab() {
         .put("tar.tar", TarFile::new().file("./01-echo/src/main.rs", WRONG).done())
         .put("folder/01-echo/src/main.rs", RIGHT)
         .put("inside/01-echo.zip", ZipFile::new().file("01-echo\\src\\main.rs", RIGHT).done())
+        .put("__MACOSX/zip/._main.rs", "")
         .put("notes.txt", "");
+    fs::create_dir(download.path().join("absent")).unwrap();
     let (code, stdout, stderr) = download.take(&[]);
     assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(download.ledger()["students"].as_object().unwrap().len(), 6, "who handed in nothing is a student too");
     assert!(stdout.starts_with("5 students, 5 labs taken in, 0 refused, 1 warnings (plain)"), "{stdout}{stderr}");
     assert!(stderr.contains("warning: notes.txt belongs to no student"), "{stderr}");
     for (student, text) in [("zip", RIGHT), ("deep", RIGHT), ("tar", WRONG), ("folder", RIGHT), ("inside", RIGHT)] {
@@ -185,6 +188,25 @@ fn hostile_archives_are_refused_by_name() {
         assert_eq!(download.echo(student).as_deref(), Ok(RIGHT), "{student}");
     }
     assert_eq!(download.echo("below_size").map(|text| text.len()), Ok(1 << 20));
+    download.nothing_outside();
+}
+
+#[test]
+fn a_hostile_name_in_a_class_archive_stops_nobody_else() {
+    let download = Download::new();
+    let class = download.folder.path().join("class.zip");
+    let bytes = ZipFile::new()
+        .file("ann/01-echo/src/main.rs", RIGHT)
+        .file("bob/01-echo/src/main.rs", RIGHT)
+        .file("bob/../../../etc/x", "")
+        .file("../../x", "");
+    fs::write(&class, bytes.done()).unwrap();
+    let (code, stdout, stderr) = download.take_from(&class, &[]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert_eq!(download.echo("ann").as_deref(), Ok(RIGHT));
+    assert!(download.echo("bob").is_err_and(|reason| reason.contains("../../../etc/x leads out of its archive")));
+    assert!(stderr.contains("warning: ../../x leads out of its archive, and belongs to no student; it is left out"), "{stderr}");
+    assert_eq!(download.ledger()["students"].as_object().unwrap().len(), 2);
     download.nothing_outside();
 }
 

@@ -40,8 +40,10 @@ pub struct Entry<'a> {
     pub thing: Thing<'a>,
 }
 
-/// What an entry is. Folders are not told: what is in them is.
+/// What an entry is.
 pub enum Thing<'a> {
+    /// A folder; what is in it is told besides.
+    Folder,
     /// A regular file, to be read or not.
     File(&'a mut dyn Read),
     /// Something that is not taken.

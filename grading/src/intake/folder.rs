@@ -75,6 +75,7 @@ impl Walk<'_, '_> {
                     (self.visit)(Entry { path: below, thing: Thing::Refused(Refused::plain(what)) })?;
                 }
                 FileType::Directory => {
+                    (self.visit)(Entry { path: below.clone(), thing: Thing::Folder })?;
                     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
                     match openat(folder, &*name, flags, Mode::empty()) {
                         Ok(inner) => self.below(&inner, &below, depth + 1)?,

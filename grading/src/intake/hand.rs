@@ -89,6 +89,7 @@ impl Hand {
     pub fn take(&mut self, desk: &Desk<'_>, path: &str, thing: Thing<'_>) -> Result<(), Failure> {
         let archive = archive_stem(path).is_some();
         match thing {
+            Thing::Folder => Ok(()),
             Thing::File(reader) if archive => match read_at_most(reader, LARGEST_ARCHIVE) {
                 Ok(Some(bytes)) => {
                     let before = self.candidates.len();
@@ -128,6 +129,7 @@ impl Hand {
     fn take_one(&mut self, desk: &Desk<'_>, path: &str, shown: &str, thing: Thing<'_>) -> Result<(), Failure> {
         let placed = place(path, desk.labs, desk.only);
         let content = match (thing, placed) {
+            (Thing::Folder, _) => return Ok(()),
             (Thing::Refused(Refused { what, crafted: true }), _) => {
                 self.crafted.get_or_insert_with(|| format!("{shown} {what}; expected an archive of a few sources"));
                 return Ok(());

@@ -21,7 +21,7 @@ pub enum Packing {
     Gzip,
 }
 
-/// Shows every file in the archive, in its order.
+/// Shows everything in the archive, in its order.
 ///
 /// # Errors
 /// An archive that is damaged or holds more than `caps`, and what `visit` says.
@@ -66,7 +66,11 @@ pub fn each(archive: impl Read, packing: Packing, caps: &Caps, visit: &mut Visit
                 continue;
             }
         };
-        if kind == EntryType::Directory || name.is_empty() {
+        if name.is_empty() {
+            continue;
+        }
+        if kind == EntryType::Directory {
+            visit(Entry { path: name, thing: Thing::Folder })?;
             continue;
         }
         let thing = if !seen.insert(name.clone()) {

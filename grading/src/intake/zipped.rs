@@ -14,7 +14,7 @@ use zip::unstable::read::ZipIterable;
 
 use super::entry::{Caps, Entry, RATIO_FROM, Refused, Stop, Thing, Visit, path, shown_path};
 
-/// Shows every file in the archive, in its order.
+/// Shows everything in the archive, in its order.
 ///
 /// # Errors
 /// An archive that is damaged or holds more than `caps`, and what `visit` says.
@@ -44,7 +44,11 @@ pub fn each<R: Read + Seek>(mut archive: R, caps: &Caps, visit: &mut Visit<'_>) 
             }
         };
         let kind = FileType::from_raw_mode(entry.unix_mode().unwrap_or_default());
-        if entry.is_dir() || kind == FileType::Directory || name.is_empty() {
+        if name.is_empty() {
+            continue;
+        }
+        if entry.is_dir() || kind == FileType::Directory {
+            visit(Entry { path: name, thing: Thing::Folder })?;
             continue;
         }
         let refused = if !seen.insert(name.clone()) {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::escape::shown;
+use crate::run::plan::{Plan, Unit};
 use crate::run::record::{Record, Status};
 
 /// The progress of a batch.
@@ -59,6 +61,12 @@ impl Progress {
             Status::Refused => "refused",
         };
         anstream::eprintln!("[{number}/{}] {} {}  {}/{} points  {how}", self.all, record.student, record.lab, record.points, record.max_points);
+    }
+
+    /// A unit was not observed clearly beside others, and is done again alone.
+    pub fn put_off(&self, plan: &Plan, unit: &Unit) {
+        let student = unit.students.first().map_or("", |student| &plan.roster.students[*student].name);
+        self.say(&format!("{} {}: not observed clearly; again alone, after the others", shown(student), plan.lab(unit).folder));
     }
 
     /// The batch is done.

@@ -193,6 +193,20 @@ impl Record {
         self
     }
 
+    /// This record with the checks of another in the place of its own.
+    #[must_use]
+    pub fn with_checks_of(mut self, other: Self) -> Self {
+        for check in other.checks {
+            if let Some(place) = self.checks.iter_mut().find(|place| place.name == check.name) {
+                *place = check;
+            }
+        }
+        self.points = self.checks.iter().map(|check| check.points).sum();
+        self.needs_attention |= other.needs_attention;
+        self.tier = other.tier.or(self.tier);
+        self
+    }
+
     fn with_all_checks(mut self, lab: &LabFolder, verdict: Word, message: &str) -> Self {
         let check = |check: &harness::manifest::CheckEntry| Check {
             name: check.name.clone(),
@@ -211,10 +225,31 @@ impl Record {
     /// Whether this record, read from disk, is what grading `fresh` would give: nobody need look at it, and it is of the same submission, lab and seed.
     #[must_use]
     pub fn answers(&self, fresh: &Self) -> bool {
-        !self.needs_attention
-            && self.schema == fresh.schema
-            && (&self.student, &self.lab, &self.lab_version) == (&fresh.student, &fresh.lab, &fresh.lab_version)
-            && (&self.submission, self.seed, self.max_points) == (&fresh.submission, fresh.seed, fresh.max_points)
+        !self.needs_attention && self.is_of(fresh)
+    }
+
+    /// Whether this record is of the same student, submission, lab and seed.
+    #[must_use]
+    pub fn is_of(&self, fresh: &Self) -> bool {
+        self.differs_in(fresh).is_empty()
+    }
+
+    /// In what this record is of something else, in one word; empty if it is of the same.
+    #[must_use]
+    pub fn differs_in(&self, fresh: &Self) -> &'static str {
+        if self.schema != fresh.schema {
+            "schema"
+        } else if (&self.student, &self.lab) != (&fresh.student, &fresh.lab) {
+            "student or lab"
+        } else if self.submission != fresh.submission {
+            "submission"
+        } else if (&self.lab_version, self.max_points) != (&fresh.lab_version, fresh.max_points) {
+            "lab version"
+        } else if self.seed != fresh.seed {
+            "seed"
+        } else {
+            ""
+        }
     }
 
     /// Why somebody must look at it, if so.

@@ -15,6 +15,11 @@ use tempfile::TempDir;
 use crate::failure::Failure;
 use crate::whole::{self, UNFINISHED};
 
+/// The file that keeps the seed.
+pub const SEED: &str = "seed";
+
+const AT_WORK: &str = "another `grade run`";
+
 /// The output folder, locked for this batch.
 #[derive(Debug)]
 pub struct Store {
@@ -44,14 +49,32 @@ impl Store {
     /// # Errors
     /// It cannot be made or written, or another batch is at work in it.
     pub fn open(folder: &Path) -> Result<Self, Failure> {
+        Self::open_with(folder, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// The same, after whoever is at work in it.
+    ///
+    /// # Errors
+    /// It cannot be made or written.
+    pub fn open_in_turn(folder: &Path) -> Result<Self, Failure> {
+        match Self::open_with(folder, FlockOperation::NonBlockingLockExclusive) {
+            Err(Failure::BadInput(text)) if text.starts_with(AT_WORK) => {
+                anstream::eprintln!("{text}; waiting for its end");
+                Self::open_with(folder, FlockOperation::LockExclusive)
+            }
+            result => result,
+        }
+    }
+
+    fn open_with(folder: &Path, lock_how: FlockOperation) -> Result<Self, Failure> {
         let unwritable = |path: &Path, error: &std::io::Error| Failure::input("write the output in", path, error);
         fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
         let folder = folder.canonicalize().map_err(|error| unwritable(folder, &error))?;
         let lock_path = folder.join(".lock");
         let lock = File::create(&lock_path).map_err(|error| unwritable(&lock_path, &error))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        flock(&lock, lock_how).map_err(|error| match error {
             rustix::io::Errno::WOULDBLOCK => {
-                Failure::BadInput(format!("another `grade run` is at work in {}; wait for its end, or name another folder", folder.display()))
+                Failure::BadInput(format!("{AT_WORK} is at work in {}; wait for its end, or name another folder", folder.display()))
             }
             error => unwritable(&lock_path, &error.into()),
         })?;
@@ -75,20 +98,11 @@ impl Store {
     /// # Errors
     /// A kept seed that is no number, or a folder that cannot be written.
     pub fn seed(&self, given: Option<u64>) -> Result<u64, Failure> {
-        let path = self.folder.join("seed");
-        let seed = match (given, fs::read_to_string(&path)) {
-            (Some(seed), _) => seed,
-            (None, Ok(text)) => text.trim().parse().map_err(|_| {
-                Failure::BadInput(format!(
-                    "{}: expected a number; it holds `{}`. Remove the file, or give --seed",
-                    path.display(),
-                    text.trim().escape_debug()
-                ))
-            })?,
-            (None, Err(error)) if error.kind() == ErrorKind::NotFound => drawn(),
-            (None, Err(error)) => return Err(Failure::input("read", &path, &error)),
+        let seed = match given {
+            Some(seed) => seed,
+            None => kept_seed(&self.folder)?.unwrap_or_else(drawn),
         };
-        self.write(Path::new("seed"), format!("{seed}\n").as_bytes())?;
+        self.write(Path::new(SEED), format!("{seed}\n").as_bytes())?;
         Ok(seed)
     }
 
@@ -114,6 +128,22 @@ impl Store {
     }
 }
 
+/// The seed that a folder keeps, if it does.
+///
+/// # Errors
+/// It is no number, or cannot be read.
+pub fn kept_seed(folder: &Path) -> Result<Option<u64>, Failure> {
+    let path = folder.join(SEED);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map(Some).map_err(|_| {
+            let held = text.trim().escape_debug().to_string();
+            Failure::BadInput(format!("{}: expected a number; it holds `{held}`. Remove the file, or give --seed", path.display()))
+        }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::input("read", &path, &error)),
+    }
+}
+
 /// A seed from the clock, short enough to type.
 #[must_use]
 pub fn drawn() -> u64 {
@@ -121,14 +151,24 @@ pub fn drawn() -> u64 {
     u64::try_from(now / 1000 % 1_000_000_000).unwrap_or(0)
 }
 
-/// Removes what a batch that was killed had not finished, `depth` folders deep.
+/// Removes what a batch that was killed had not finished, `depth` folders deep. A compiler of that batch may outlive it for a moment and still write: a
+/// folder is renamed first, so that nothing more comes in by its name, and what cannot be removed now is removed the next time.
 fn sweep(folder: &Path, depth: u32) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::input("tidy", folder, &error);
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let (path, is_folder) = (entry.path(), entry.file_type().map_err(failed)?.is_dir());
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) }.map_err(failed)?;
+            if is_folder {
+                let gone = folder.join(format!("{UNFINISHED}gone-{}-{}", std::process::id(), drawn()));
+                fs::rename(&path, &gone).map_err(failed)?;
+                if fs::remove_dir_all(&gone).is_err() {
+                    // Left for the next time.
+                    let _ = fs::remove_dir_all(&gone);
+                }
+            } else {
+                fs::remove_file(&path).map_err(failed)?;
+            }
         } else if is_folder && depth > 0 {
             sweep(&path, depth - 1)?;
         }
