@@ -7,12 +7,14 @@
 #include <poll.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/ptrace.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -25,6 +27,16 @@ int execvp(const char *file, char *const argv[]);
 pid_t waitpid(pid_t pid, int *status, int options);
 void _exit(int status);
 // ANCHOR_END: spawn
+
+// ANCHOR: signals
+int kill(pid_t pid, int signal);
+int sigaction(int signal, const struct sigaction *action, struct sigaction *old);
+int sigprocmask(int how, const sigset_t *set, sigset_t *old);
+int sigwait(const sigset_t *set, int *signal);
+int signalfd(int fd, const sigset_t *set, int flags);
+int ppoll(struct pollfd *which, nfds_t count, const struct timespec *limit,
+          const sigset_t *mask);
+// ANCHOR_END: signals
 
 // ANCHOR: pipe
 int pipe(int ends[2]);

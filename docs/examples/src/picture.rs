@@ -1,7 +1,8 @@
 //! Pictures drawn with characters, turned into SVG.
 //!
-//! Theory of operation: the text is the source, since it reads in a terminal, in an editor and in a diff; the SVG is made from it, for pages that are read on
-//! a phone or printed. Each character is a cell of a grid. First it is decided which cells are lines and arrowheads and which are text, by their neighbours:
+//! Theory of operation: the text is the source, since it reads in a terminal, in an editor and in a diff; the SVG is made from it, for pages that are
+//! read on a phone or printed. (A diagram language would read as a picture only where a program draws it, and many pages draw it with a script from
+//! elsewhere.) Each character is a cell of a grid. First it is decided which cells are lines and arrowheads and which are text, by their neighbours:
 //! a hyphen in a word is text, a row of them is a line. Then boxes are found, lines drawn from cell to cell, and what is left is written over them.
 //!
 //! | Characters | Drawn as |

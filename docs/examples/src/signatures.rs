@@ -20,6 +20,17 @@ fn waitpid(pid: pid_t, status: *mut c_int, options: c_int) -> pid_t;
 fn _exit(status: c_int) -> !;
 // ANCHOR_END: spawn
 
+// ANCHOR: signals
+fn kill(pid: pid_t, signal: c_int) -> c_int;
+fn sigaction(signal: c_int, action: *const sigaction, old: *mut sigaction) -> c_int;
+fn sigprocmask(how: c_int, set: *const sigset_t, old: *mut sigset_t) -> c_int;
+fn sigwait(set: *const sigset_t, signal: *mut c_int) -> c_int;
+fn signalfd(fd: c_int, set: *const sigset_t, flags: c_int) -> c_int;
+fn ppoll(
+    which: *mut pollfd, count: nfds_t, limit: *const timespec, mask: *const sigset_t
+) -> c_int;
+// ANCHOR_END: signals
+
 // ANCHOR: pipe
 fn pipe(ends: *mut c_int) -> c_int;
 fn pipe2(ends: *mut c_int, flags: c_int) -> c_int;
