@@ -46,7 +46,7 @@ impl Session {
         let actions = self.tracer.events.iter().filter_map(|event| Some(&self.tracer.faults[event.injected_by?].0.action));
         actions
             .filter_map(|action| match action {
-                Action::Fail(libc::EINTR) | Action::FailAfter(libc::EINTR) | Action::Signal(_) => Some("interrupted-call"),
+                Action::Fail(libc::EINTR) | Action::FailAfter(libc::EINTR) => Some("interrupted-call"),
                 Action::Fail(_) | Action::FailAfter(_) => Some("ignored-failure"),
                 Action::Shorten(_) => Some("short-transfer"),
                 Action::Kill | Action::ExitWith(_) | Action::Hold | Action::HoldBefore | Action::Delay | Action::Signal(_) => None,
