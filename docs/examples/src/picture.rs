@@ -85,6 +85,24 @@ pub fn svg(text: &str) -> String {
     out
 }
 
+/// The places (line and column, from 1) of each `|` that stands alone between blanks and meets no line. Most
+/// often the box is then a column too wide, or too narrow.
+pub fn loose_ends(text: &str) -> Vec<(usize, usize)> {
+    let grid = Grid::of(text);
+    let mut found = Vec::new();
+    for row in 0..grid.cells.len() {
+        for column in 0..grid.cells[row].len() {
+            let [_, _, left, right] =
+                Grid::around(row, column).map(|(row, column)| grid.at(row, column));
+            let piece = grid.characters[row][column] == '|' && left == ' ' && right == ' ';
+            if piece && grid.cells[row][column] == Cell::Text {
+                found.push((row + 1, column + 1));
+            }
+        }
+    }
+    found
+}
+
 /// The middle of a cell.
 fn middle(row: usize, column: usize) -> (usize, usize) {
     (CELL.0 * (column + 1) + CELL.0 / 2, CELL.1 * (row + 1) - 3)

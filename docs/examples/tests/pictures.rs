@@ -87,3 +87,18 @@ fn a_box_with_double_lines_is_tinted() {
     assert_eq!(drawn.matches("fill=\"#dbe8f4\"").count(), 1, "{drawn}");
     assert_eq!(drawn.matches("fill=\"#ffffff\"").count(), 1, "{drawn}");
 }
+
+#[test]
+fn lines_meet() {
+    let folder = course().join("docs/src/pictures");
+    for name in names(&folder, ".svg") {
+        let loose = book::picture::loose_ends(&text(&name));
+        assert!(
+            loose.is_empty(),
+            "{name}: joined to nothing (line and column of the drawing): {loose:?}"
+        );
+    }
+    // The box is one column too wide for what is in it.
+    assert_eq!(book::picture::loose_ends("+----+\n| ab | \n+----+\n"), []);
+    assert_eq!(book::picture::loose_ends("+----+\n| abc |\n+----+\n"), [(2, 7)]);
+}
