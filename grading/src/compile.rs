@@ -179,7 +179,10 @@ impl Compiler {
 fn in_c(source: &Source, place: &Place<'_>) -> Result<Built, Failure> {
     let mut command = Command::new("cc");
     command.current_dir(place.sources).env("TMPDIR", place.scratch).env("LC_ALL", "C");
-    command.args(["-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-pthread", "-o"]).arg(place.programs.join(&source.program)).arg(&source.path);
+    command
+        .args(["-std=gnu11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-pthread", "-o"])
+        .arg(place.programs.join(&source.program))
+        .arg(&source.path);
     let ended = supervise::run(&mut command, &LIMITS, place.scratch).map_err(|error| Failure::machine("run", Path::new("cc"), &error))?;
     let said = String::from_utf8_lossy(&ended.stderr);
     // Warnings count too: these submissions are examples.

@@ -147,6 +147,12 @@ fn words_divided(lab: &Lab) -> Verdict {
     let case = Case::of(&[&format!("printf [%s]\\n {}", plain.join(" ")), "cat"]).when("words hold characters that a shell would take for its own");
     case.run(lab, |session, pipeline| prints(session, pipeline, bracketed(&plain).as_bytes()))?;
 
+    // What Rust's split_whitespace and C's isspace take for blanks.
+    let other_blanks: Vec<String> =
+        ["\n", "\r", "\u{b}", "\u{c}", "\u{85}", "\u{a0}", "\u{2003}"].map(|blank| format!("a{blank}{}", lab.word())).into();
+    let case = Case::of(&[&format!("printf [%s]\\n {}", other_blanks.join(" ")), "cat"]).when("words hold blanks that are neither spaces nor tabs");
+    case.run(lab, |session, pipeline| prints(session, pipeline, bracketed(&other_blanks).as_bytes()))?;
+
     let case = Case::of(&["/bin/sh ./script", "cat"]).script("script", format!("echo {}\n", words[0])).when("a command holds a slash");
     case.run(lab, |session, pipeline| prints(session, pipeline, format!("{}\n", words[0]).as_bytes()))
 }

@@ -233,16 +233,22 @@ fn layout_kept(lab: &Lab) -> Verdict {
 /// before it are.
 fn long_line(lab: &Lab) -> Verdict {
     let lines = lines(lab, 2);
-    each([LONGEST as u64 + 1, lab.number(257..600), 70_000], |length| {
+    let lengths = [LONGEST as u64 + 1, lab.number(257..600), 70_000];
+    each(lengths.into_iter().flat_map(|length| [(length, true), (length, false)]), |(length, goes_on)| {
         let (name, long) = (name(lab), vec![b'x'; length as usize]);
         let verdict = lab.session(|session| {
             create(session, &name, 8)?;
-            fails(session, &["put", &name], &text(&[lines[0].clone(), long, lines[1].clone()]), "ring: ")?;
+            let mut input = text(&[lines[0].clone(), long, lines[1].clone()]);
+            if !goes_on {
+                input.truncate(lines[0].len() + 1 + length as usize);
+            }
+            fails(session, &["put", &name], &input, "ring: ")?;
             get(session, &name, &lines[..1])?;
             fails(session, &["get", "-t", "0", &name], b"", "ring: sem_timedwait:").map_err(|unpassed| when(unpassed, "no line should be left"))?;
             session.pass()
         });
-        verdict.map_err(|unpassed| when(unpassed, &format!("a line has {length} bytes")))
+        let circumstance = if goes_on { "a line has" } else { "the last line has no newline and" };
+        verdict.map_err(|unpassed| when(unpassed, &format!("{circumstance} {length} bytes")))
     })
 }
 
@@ -268,6 +274,15 @@ fn not_ready(lab: &Lab) -> Verdict {
         });
         verdict.map_err(|unpassed| when(unpassed, &format!("the creator {circumstance}")))
     })?;
+    let other = name(lab);
+    let verdict = lab.session(|session| {
+        create(session, &other, 3)?;
+        put(session, &other, &lines)?;
+        poke(&other, 0, MAGIC + 1)?;
+        refused(session, &other, &text(&lines))?;
+        session.pass()
+    });
+    verdict.map_err(|unpassed| when(unpassed, "NAME is like a ring but for its magic number"))?;
     each([0, lab.number(1..100), SLOTS + 3 * SLOT], |length| {
         let (name, content) = (name(lab), lab.bytes(length as usize));
         let verdict = lab.session(|session| {
@@ -300,6 +315,8 @@ fn damage_reported(lab: &Lab) -> Verdict {
         ("tail", TAIL, wild, put),
         ("tail", TAIL, u32::MAX, put),
         ("the length of every line", SLOTS, LONGEST as u32 + 1, get),
+        // In its last byte alone, this is no more than permitted.
+        ("the length of every line", SLOTS, 256 + 20, get),
         ("the length of every line", SLOTS, u32::MAX, get),
         ("the capacity", CAPACITY, 0, &["get", "put"]),
         ("the capacity", CAPACITY, capacity + 1, &["get", "put"]),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use client::{Client, MEASURED, PATIENT, RESTLESS, kill, start, time_goes_by, times_sent};
 use harness::prelude::*;
-use refusals::{ends_with_usage, refuses, reports};
+use refusals::{ends_with_usage, refuses, reports, unanswerable};
 use server::{Phase, Server, holds_one_socket, stops_before_each_call};
 use steps::{Id, TEXT_MAX, answer, argument, binary, expecting, id, question};
 
@@ -562,19 +562,6 @@ fn errors_reported(lab: &Lab) -> Verdict {
     })?;
     unanswerable(lab, &no_memory, &["ask: recv", "ask: read"])?;
     unanswerable(lab, &fail(Write, libc::ENOSPC).on_standard_output(), &["ask: write: ", "ask: writev: "])
-}
-
-/// The answer is there, and the client cannot receive or print it.
-fn unanswerable(lab: &Lab, fault: &Fault, beginnings: &[&str]) -> Verdict {
-    let text = argument(lab, 20);
-    lab.session(|session| {
-        session.arm(fault.clone());
-        let server = session.mailbox()?;
-        let client = Client::start(session, &PATIENT, &server, &text)?;
-        server.send(client.address, &answer(client.id, 1, &text))?;
-        reports(session, client.program, beginnings).map_err(|unpassed| when(unpassed, &fault.describe()))?;
-        session.pass()
-    })
 }
 
 /// Wrong usage prints the usage line on standard error, and the program exits with 2.

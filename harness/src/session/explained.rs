@@ -49,7 +49,7 @@ impl Session {
                 Action::Fail(libc::EINTR) | Action::FailAfter(libc::EINTR) => Some("interrupted-call"),
                 Action::Fail(_) | Action::FailAfter(_) => Some("ignored-failure"),
                 Action::Shorten(_) => Some("short-transfer"),
-                Action::Kill | Action::ExitWith(_) | Action::Hold | Action::HoldBefore | Action::Delay => None,
+                Action::Kill | Action::ExitWith(_) | Action::Signal(_) | Action::Hold | Action::HoldBefore | Action::Delay => None,
             })
             .next()
     }

@@ -2,7 +2,8 @@
 
 use harness::prelude::*;
 
-use crate::steps::expecting;
+use crate::client::{Client, PATIENT};
+use crate::steps::{answer, argument, expecting};
 
 /// The program reports a failed call, in a line that begins with one of these, and exits with 1.
 pub fn reports(session: &mut Session, program: Program, beginnings: &[&str]) -> Result<(), Unpassed> {
@@ -25,4 +26,17 @@ pub fn ends_with_usage(session: &mut Session, program: &str, line: &str) -> Resu
     complains(session, program, &["usage: "])?;
     exits(session, program, Exit::Status(2))?;
     prints(session, program, b"")
+}
+
+/// The answer is there, and the client cannot receive or print it.
+pub fn unanswerable(lab: &Lab, fault: &Fault, beginnings: &[&str]) -> Verdict {
+    let text = argument(lab, 20);
+    lab.session(|session| {
+        session.arm(fault.clone());
+        let server = session.mailbox()?;
+        let client = Client::start(session, &PATIENT, &server, &text)?;
+        server.send(client.address, &answer(client.id, 1, &text))?;
+        reports(session, client.program, beginnings).map_err(|unpassed| when(unpassed, &fault.describe()))?;
+        session.pass()
+    })
 }
