@@ -13,6 +13,8 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::{Args, Parser, Subcommand};
 
+use harness::student::{self, Audience};
+
 use crate::escape::shown;
 use crate::failure::Failure;
 use crate::prove::messages;
@@ -20,7 +22,7 @@ use crate::prove::report::LabReport;
 use crate::run::again::Again;
 use crate::run::shard::Shard;
 use crate::run::{Batch, merge, store};
-use crate::{handout, mutants, parallel, prove, run, workspace};
+use crate::{mutants, parallel, prove, run, workspace};
 
 /// Proves the labs, hands them out, and grades what comes back.
 #[derive(Debug, Parser)]
@@ -227,8 +229,12 @@ fn judge_mutants(labs: &[String], seed: u64, jobs: Option<usize>) -> Result<u8, 
 fn hand_out(dir: &std::path::Path) -> Result<u8, Failure> {
     let root = root()?;
     let labs = workspace::labs(&root, &[])?;
-    handout::write(&root, &labs, dir)?;
-    anstream::println!("{} labs handed out in {}; try there: cargo lab list", labs.len(), dir.display());
+    let repository = student::write(&root, &labs, dir, Audience::Class)?;
+    if let Some(warning) = repository.warning() {
+        let label = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+        anstream::eprintln!("{label}warning{label:#}: {}", shown(&warning));
+    }
+    anstream::println!("{} labs handed out in {}; try there: cargo lab", labs.len(), dir.display());
     Ok(0)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Grading meets labs as folders and names none of them. All subcommands rest on the same few pieces:
 //!
-//! - [`workspace`] finds the course and its labs; [`starter`] takes the solution out of a source file; [`handout`] writes the student's workspace;
+//! - [`workspace`] finds the course and its labs; the harness's [`student`](harness::student) writes the student's workspace;
 //! - [`artifacts`] has cargo build what is built once (check executables, the libraries that programs link), [`compile`] builds one program with rustc;
 //! - [`intake`] takes in what a class handed in, whatever it comes packed in;
 //! - [`ready`] joins them: a lab that can compile a set of sources and check the result in the lab's own check executable, another process;
@@ -13,13 +13,13 @@
 //! Nothing that a student wrote is ever run by this crate: programs are compiled here, and run by the harness in its sandbox.
 #![forbid(unsafe_code)]
 
+pub use harness::{failure, starter};
+
 pub mod artifacts;
 pub mod command;
 pub mod compile;
 pub mod escape;
 pub mod export;
-pub mod failure;
-pub mod handout;
 pub mod intake;
 pub mod late;
 pub mod mutants;
@@ -30,7 +30,6 @@ pub mod records;
 pub mod report;
 pub mod run;
 pub mod sources;
-pub mod starter;
 pub mod supervise;
 pub mod whole;
 pub mod workspace;

@@ -12,6 +12,7 @@ mod check;
 mod explain;
 mod given;
 mod hint;
+mod init;
 mod interrupt;
 mod journal;
 mod json;
@@ -37,6 +38,7 @@ use anstream::{AutoStream, ColorChoice};
 use clap::{Parser, Subcommand};
 
 use crate::check::printable::escaped;
+use crate::failure::Failure;
 use crate::manifest::BadManifest;
 
 /// Runs and explains the labs of this workspace. Alone it watches them: whenever a file is saved, the lab is checked again.
@@ -86,6 +88,18 @@ enum Task {
     ///
     /// A check that fails ends with the run that shows it; that one is drawn unless another is asked for.
     Timeline(TimelineArguments),
+    /// Write a workspace for somebody who learns alone: starters, the harness, and the solutions for later
+    Init {
+        /// The folder to write; new or empty
+        dir: PathBuf,
+    },
+    /// Show the course's solution of a lab, once the lab passes
+    ///
+    /// Exit status 1: the lab does not pass yet.
+    Solution {
+        /// The lab: its name, number or folder
+        lab: String,
+    },
     /// Print completions for a shell
     ///
     /// They are for the command `lab`: after alias lab='cargo lab', bash takes them with source <(cargo lab completions bash).
@@ -235,6 +249,15 @@ impl From<BadManifest> for NoAnswer {
     }
 }
 
+impl From<Failure> for NoAnswer {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::BadInput(text) => Self::bad_input(text),
+            Failure::Broken(text) => Self::broken(text),
+        }
+    }
+}
+
 /// The `main` of the command `lab`.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -262,6 +285,8 @@ fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
         Some(Task::Explain { finding }) => explain::perform(finding.as_deref())?,
         Some(Task::Hint { lab, check, step }) => hint::perform(&lab, &check, step)?,
         Some(Task::Timeline(arguments)) => timeline::perform(&arguments)?,
+        Some(Task::Init { dir }) => init::init(&dir)?,
+        Some(Task::Solution { lab }) => return init::solution(&lab),
         Some(Task::Completions { shell }) => shell::completions(shell)?,
         Some(Task::Man { dir }) => shell::manual(&dir)?,
         Some(Task::Check(arguments)) => return check::perform(&arguments),

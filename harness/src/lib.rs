@@ -6,6 +6,7 @@
 pub mod call;
 pub mod check;
 pub mod command;
+pub mod failure;
 pub mod fault;
 pub mod finding;
 pub mod handout;
@@ -22,6 +23,8 @@ pub mod run;
 pub mod sandbox;
 pub mod session;
 pub mod source;
+pub mod starter;
+pub mod student;
 pub mod timeline;
 pub mod trace;
 pub mod verdict;

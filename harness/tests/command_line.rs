@@ -476,6 +476,39 @@ mod lab_command {
     }
 
     #[test]
+    fn a_solution_is_shown_once_the_lab_passes() {
+        let root = own_file("learner");
+        copy(&course(), &root);
+        std::fs::create_dir_all(root.join(".lab/solutions")).unwrap();
+        for name in ["sound", "mixed", "uncompiled"] {
+            std::fs::write(root.join(format!(".lab/solutions/{name}.json")), r#"{"src/main.rs":"fn main() { right() }\n"}"#).unwrap();
+        }
+        let solution = |name: &str| {
+            let mut command = lab_command(&format!("solution {name}"));
+            command.current_dir(&root);
+            done(command)
+        };
+        let sound = solution("sound");
+        assert_eq!(sound.status, Some(0), "{}", sound.stderr);
+        assert!(sound.stdout.starts_with("labs/01-sound/src/main.rs\n\nfn main() { right() }\n"), "{}", sound.stdout);
+        for (name, reason) in [("mixed", "fails fails"), ("uncompiled", "it does not compile")] {
+            let not_yet = solution(name);
+            assert_eq!((not_yet.status, &*not_yet.stdout), (Some(1), ""), "{name}");
+            let expected = format!("the solution is shown once {name} passes all its checks; {reason}. `cargo lab check {name}` says more");
+            assert!(not_yet.stderr.contains(&expected), "{}", not_yet.stderr);
+        }
+        std::fs::write(root.join(".lab/solutions/sound.json"), "{\n1").unwrap();
+        let bad = solution("sound");
+        assert_eq!(bad.status, Some(2));
+        assert!(bad.stderr.contains("sound.json:2: expected a solution"), "{}", bad.stderr);
+        std::fs::remove_dir_all(&root).unwrap();
+        let none = lab("solution sound");
+        assert_eq!(none.status, Some(2));
+        assert!(none.stderr.contains("handed out without solutions"), "{}", none.stderr);
+        assert!(lab("init /tmp/never").stderr.contains("expected the course itself"));
+    }
+
+    #[test]
     fn shells_and_man_get_what_they_want() {
         for shell in ["bash", "zsh", "fish"] {
             let script = lab(&format!("completions {shell}"));
@@ -531,4 +564,12 @@ mod lab_command {
 /// A file name of this test's own.
 fn own_file(test: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &target) } else { std::fs::copy(entry.path(), target).map(drop).unwrap() }
+    }
 }

@@ -14,9 +14,8 @@ use serde_json::{Map, Value};
 
 use super::NoAnswer;
 use crate::manifest::LabFolder;
+pub use crate::student::PROGRESS_FILE as FILE_NAME;
 
-/// The file's name.
-pub const FILE_NAME: &str = ".lab-progress.json";
 /// The version that this one writes into a new file.
 const VERSION: u64 = 1;
 

@@ -33,7 +33,7 @@ fn with_names(labs: Vec<String>) -> Command {
     };
     let mut command = Arguments::command().bin_name(NAME).mut_subcommand("explain", |task| with(task, "finding", &pages));
     if !labs.is_empty() {
-        for task in ["check", "hint", "timeline"] {
+        for task in ["check", "hint", "solution", "timeline"] {
             command = command.mut_subcommand(task, |task| with(task, "lab", &labs));
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The last resort: how long a text is waited for.
+/// The last resort: how long a text is waited for, unless more is asked for.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the screen is looked at.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -21,12 +21,13 @@ static TERMINALS: AtomicUsize = AtomicUsize::new(0);
 /// A terminal with one command in it.
 pub struct Terminal {
     server: String,
+    patience: Duration,
 }
 
 impl Terminal {
     /// A terminal of so many columns and rows that runs a shell's `command` in `folder`, with these variables.
     pub fn new(columns: usize, rows: usize, folder: &Path, variables: &[(&str, &str)], command: &str) -> Self {
-        let terminal = Self { server: format!("labs-{}-{}", std::process::id(), TERMINALS.fetch_add(1, Ordering::Relaxed)) };
+        let terminal = Self { server: format!("labs-{}-{}", std::process::id(), TERMINALS.fetch_add(1, Ordering::Relaxed)), patience: PATIENCE };
         let size = [columns.to_string(), rows.to_string()];
         let mut start = terminal.tmux();
         // What runs there ends, and its last screen stays to be read.
@@ -39,6 +40,13 @@ impl Terminal {
         let output = start.output().expect("tmux starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         terminal
+    }
+
+    /// With another last resort, in seconds: where something is compiled first.
+    #[allow(dead_code, reason = "only some of the test executables need it")]
+    pub fn with_patience(mut self, seconds: u64) -> Self {
+        self.patience = Duration::from_secs(seconds);
+        self
     }
 
     fn tmux(&self) -> Command {
@@ -80,7 +88,7 @@ impl Terminal {
             if reached(&screen) {
                 return screen;
             }
-            assert!(begin.elapsed() < PATIENCE, "waited for {what}; the screen is\n{screen}");
+            assert!(begin.elapsed() < self.patience, "waited for {what}; the screen is\n{screen}");
             thread::sleep(GLANCE);
         }
     }
@@ -94,7 +102,7 @@ impl Terminal {
             if let Some(status) = text.trim().strip_prefix("1 ") {
                 return status.parse().expect("a status");
             }
-            assert!(begin.elapsed() < PATIENCE, "the command does not end; the screen is\n{}", self.screen());
+            assert!(begin.elapsed() < self.patience, "the command does not end; the screen is\n{}", self.screen());
             thread::sleep(GLANCE);
         }
     }

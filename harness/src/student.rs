@@ -4,20 +4,26 @@
 //! someone decides otherwise. In a lab it is the other way round: everything is handed out except submissions and hidden checks, and every Rust
 //! source below `src` goes through [`crate::starter`]. The workspace is written beside its place and renamed into it when it is whole.
 
+mod repository;
+pub mod solutions;
+
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use harness::manifest::LabFolder;
-
+pub use self::repository::Repository;
 use crate::failure::Failure;
+use crate::manifest::LabFolder;
 use crate::starter::starter;
+
+/// The file at a workspace's root in which what the student has reached is kept.
+pub const PROGRESS_FILE: &str = ".lab-progress.json";
 
 /// The members of the student's workspace, where they exist; `docs/examples` is the book's programs.
 const STUDENTS_MEMBERS: [&str; 3] = ["harness", "labs/*", "docs/examples"];
 
 /// Files and folders of the course that a student gets as they are, where they exist.
-const AS_THEY_ARE: [&str; 7] = ["harness", "docs", "Cargo.lock", ".gitignore", "rustfmt.toml", "rust-toolchain.toml", "clippy.toml"];
+const AS_THEY_ARE: [&str; 7] = ["harness", "docs", ".devcontainer", "Cargo.lock", "rustfmt.toml", "rust-toolchain.toml", "clippy.toml"];
 
 /// Folders that are left out wherever they are: what is built, and the course's own history.
 const NEVER: [&str; 4] = ["target", ".git", "book", "node_modules"];
@@ -25,11 +31,20 @@ const NEVER: [&str; 4] = ["target", ".git", "book", "node_modules"];
 /// Folders of a lab that are the instructor's.
 const NOT_FOR_STUDENTS: [&str; 2] = ["submissions", "hidden"];
 
-/// Writes the student's workspace.
+/// Whom a workspace is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// A class, which hands in and is graded.
+    Class,
+    /// Somebody who learns alone and gets the solutions too, to be seen when a lab is done.
+    Learner,
+}
+
+/// Writes the student's workspace, and makes it a git repository.
 ///
 /// # Errors
 /// A target that holds something already or cannot be written; markers that are wrong; files of the course that cannot be read.
-pub fn write(root: &Path, labs: &[LabFolder], target: &Path) -> Result<(), Failure> {
+pub fn write(root: &Path, labs: &[LabFolder], target: &Path, audience: Audience) -> Result<Repository, Failure> {
     refuse_unless_free(target)?;
     let target = std::path::absolute(target).map_err(|error| Failure::input("find", target, &error))?;
     let parent = target.parent().ok_or_else(|| Failure::BadInput(format!("{} is no place for a workspace", target.display())))?;
@@ -39,12 +54,22 @@ pub fn write(root: &Path, labs: &[LabFolder], target: &Path) -> Result<(), Failu
         }
     }
     fs::create_dir_all(parent).map_err(|error| Failure::input("make", parent, &error))?;
-    let draft = tempfile::Builder::new().prefix(".handout-").tempdir_in(parent).map_err(|error| Failure::input("write in", parent, &error))?;
-    // The workspace stands one level inside, since a temporary folder is closed to everyone else and the workspace is not.
-    let workspace = draft.path().join("workspace");
-    fs::create_dir(&workspace).map_err(|error| Failure::input("make", &workspace, &error))?;
-    fill(root, labs, &workspace)?;
-    fs::rename(&workspace, &target).map_err(|error| Failure::input("write", &target, &error))
+    let draft = Draft(parent.join(format!(".handout-{}", std::process::id())));
+    fs::create_dir(&draft.0).map_err(|error| Failure::input("make", &draft.0, &error))?;
+    fill(root, labs, &draft.0, audience)?;
+    let repository = Repository::make(&draft.0);
+    fs::rename(&draft.0, &target).map_err(|error| Failure::input("write", &target, &error))?;
+    Ok(repository)
+}
+
+/// A workspace that is not whole yet: it goes when something fails.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It has its own name by now where all went well.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 fn refuse_unless_free(target: &Path) -> Result<(), Failure> {
@@ -60,7 +85,7 @@ fn refuse_unless_free(target: &Path) -> Result<(), Failure> {
     }
 }
 
-fn fill(root: &Path, labs: &[LabFolder], workspace: &Path) -> Result<(), Failure> {
+fn fill(root: &Path, labs: &[LabFolder], workspace: &Path, audience: Audience) -> Result<(), Failure> {
     for name in AS_THEY_ARE {
         let from = root.join(name);
         if from.is_dir() {
@@ -80,14 +105,31 @@ fn fill(root: &Path, labs: &[LabFolder], workspace: &Path) -> Result<(), Failure
         let folder = workspace.join("labs").join(&lab.folder);
         copy_folder(&lab.path, &folder, &instructors)?;
         turn_into_starters(&lab.path, &lab.path.join("src"), &folder)?;
+        if audience == Audience::Learner {
+            solutions::keep(lab, workspace)?;
+        }
     }
+    ignore_file(root, workspace)?;
     let manifest = student_manifest(root)?;
     put(&workspace.join("Cargo.toml"), &manifest)?;
     let alias = "[alias]\nlab = \"run --quiet --package harness --bin lab --\"\n";
     fs::create_dir_all(workspace.join(".cargo")).map_err(|error| Failure::machine("make", &workspace.join(".cargo"), &error))?;
     put(&workspace.join(".cargo/config.toml"), alias)?;
-    put(&workspace.join("README.md"), &readme(labs))?;
+    put(&workspace.join("README.md"), &readme(labs, audience))?;
     prune_lock(workspace)
+}
+
+/// The course's `.gitignore`; what a student has reached is not ignored, so that it is kept with the rest.
+fn ignore_file(root: &Path, workspace: &Path) -> Result<(), Failure> {
+    let path = root.join(".gitignore");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let kept: String = text.lines().filter(|line| !line.ends_with(PROGRESS_FILE)).map(|line| format!("{line}\n")).collect();
+            put(&workspace.join(".gitignore"), &kept)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::input("read", &path, &error)),
+    }
 }
 
 /// Every Rust source of the lab goes through the markers, whether a program names it or not.
@@ -144,18 +186,23 @@ fn with_members(manifest: &str, members: &[String]) -> String {
     out
 }
 
-fn readme(labs: &[LabFolder]) -> String {
+fn readme(labs: &[LabFolder], audience: Audience) -> String {
     let mut text = String::from(
-        "# Labs on interprocess communication\n\nEach lab is a folder. Read its README.md, write what is missing in its sources, and ask what is still wrong:\n\n\
-         ```console\n$ cargo lab list                what there is\n",
+        "# Labs on interprocess communication\n\nEach lab is a folder. Read its README.md, write what is missing in its sources, and see what is still wrong:\n\n\
+         ```console\n$ cargo lab                     the lab you are at, checked again at each save\n$ cargo lab list                what there is\n",
     );
     if let Some(lab) = labs.first() {
         text.push_str(&format!(
             "$ cargo lab check {0:<13} what is wrong with {0}, and why\n$ cargo test -p {0:<16} the same, as cargo and editors show it\n",
             lab.name
         ));
+        if audience == Audience::Learner {
+            text.push_str(&format!("$ cargo lab solution {0:<10} the course's solution, once {0} passes\n", lab.name));
+        }
     }
-    text.push_str("```\n\n| Lab | Title | Hand in | Points |\n| --- | --- | --- | --- |\n");
+    text.push_str("```\n\nThe first build fetches what the harness needs; from then on nothing needs the network.\n");
+    let hand_in = if audience == Audience::Class { "Hand in" } else { "Write" };
+    text.push_str(&format!("\n| Lab | Title | {hand_in} | Points |\n| --- | --- | --- | --- |\n"));
     for lab in labs {
         let files: Vec<String> = lab.manifest.programs.iter().map(|program| format!("`{}`", program.source.display())).collect();
         text.push_str(&format!(
@@ -166,9 +213,12 @@ fn readme(labs: &[LabFolder]) -> String {
             lab.manifest.points()
         ));
     }
-    text.push_str(
-        "\nHand in the files that the table names, in their lab's folder. Changes to any other file are not graded. More is in `docs/src/`.\n",
-    );
+    text.push_str(match audience {
+        Audience::Class => {
+            "\nHand in the files that the table names, in their lab's folder. Changes to any other file are not graded. More is in `docs/src/`.\n"
+        }
+        Audience::Learner => "\nMore is in `docs/src/`.\n",
+    });
     text
 }
 

@@ -88,6 +88,12 @@ pub fn starter(solution: &str, file: &Path) -> Result<String, BadMarker> {
     Ok(out)
 }
 
+/// A solution as it is to be read: without its markers.
+#[must_use]
+pub fn unmarked(solution: &str) -> String {
+    solution.lines().filter(|line| matches!(classify(line), Line::Code | Line::Malformed(_))).map(|line| format!("{line}\n")).collect()
+}
+
 fn classify(line: &str) -> Line<'_> {
     let trimmed = line.trim();
     if let Some(comment) = trimmed.strip_prefix("//") {
@@ -140,6 +146,11 @@ mod tests {
             "//! a\nx\n\ty  \n"
         );
         assert_eq!(made("fn main() {}").unwrap(), "fn main() {}\n");
+    }
+
+    #[test]
+    fn without_its_markers_it_is_the_solution() {
+        assert_eq!(unmarked("a\n    // STUB: x\n    // BEGIN SOLUTION\n    b\n    // END SOLUTION\nc\n"), "a\n    b\nc\n");
     }
 
     #[test]
