@@ -4,10 +4,10 @@ mod support;
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use support::{c, run, rust};
+use support::{both, run, rust};
 
 /// A server that runs until this is dropped.
 struct Server {
@@ -43,10 +43,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn both(name: &str) -> [PathBuf; 2] {
-    [rust(name), c(name)]
 }
 
 /// Each server, asked by each client, each of the messages.

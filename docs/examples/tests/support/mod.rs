@@ -6,6 +6,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,17 +42,53 @@ pub fn rust(name: &str) -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_book-tcp-server")).with_file_name(format!("book-{name}"))
 }
 
-/// Builds the C program of this name; with a warning it does not count as built.
-pub fn c(name: &str) -> PathBuf {
-    let target =
-        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}-{}", std::process::id()));
+/// The program of this name in each language that this system can build.
+pub fn both(name: &str) -> Vec<PathBuf> {
+    std::iter::once(rust(name)).chain(c(name)).collect()
+}
+
+/// Builds the C program of this name; with a warning it does not count as built. None where the C
+/// library's headers are not installed.
+pub fn c(name: &str) -> Option<PathBuf> {
+    if !headers_installed() {
+        return None;
+    }
+    let draft = temporary(name);
     let source = examples().join("c").join(format!("{name}.c"));
-    let complaints = compile(
-        &source,
-        &["-Wextra".as_ref(), "-Wpedantic".as_ref(), "-o".as_ref(), target.as_os_str()],
-    );
+    let more = ["-Wextra".as_ref(), "-Wpedantic".as_ref(), "-o".as_ref(), draft.as_os_str()];
+    let complaints = compile(&source, &more);
     assert!(complaints.is_empty(), "{}:\n{complaints}", source.display());
-    target
+    // In one step, since other tests build the same program and run it.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{name}"));
+    fs::rename(&draft, &target)
+        .unwrap_or_else(|error| panic!("make {}: {error}", target.display()));
+    Some(target)
+}
+
+/// Whether C programs can be compiled and not only linked, which is all that Rust needs; says on
+/// standard error if not. With `CI=true` that is an error.
+pub fn headers_installed() -> bool {
+    static INSTALLED: OnceLock<bool> = OnceLock::new();
+    *INSTALLED.get_or_init(|| {
+        let probe = temporary("probe.c");
+        fs::write(&probe, "#include <stdio.h>\n#include <sys/socket.h>\n").expect("a file");
+        let installed = compile(&probe, &["-fsyntax-only".as_ref()]).is_empty();
+        fs::remove_file(&probe).expect("our file");
+        let strict = std::env::var_os("CI").is_some_and(|value| value == "true");
+        assert!(installed || !strict, "not skipped where CI=true: install gcc and libc6-dev");
+        if !installed {
+            eprintln!("the C programs are skipped: install gcc and libc6-dev");
+        }
+        installed
+    })
+}
+
+/// A file that no other test and no other run of the tests uses.
+pub fn temporary(name: &str) -> PathBuf {
+    static FILES: AtomicUsize = AtomicUsize::new(0);
+    let number = FILES.fetch_add(1, Ordering::Relaxed);
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("{}-{number}-{name}", std::process::id()))
 }
 
 /// Runs `cc` on a source, with every warning an error, and gives what it says: nothing if all is well.
