@@ -18,6 +18,7 @@ pub mod gradescope;
 pub mod jsonl;
 pub mod junit;
 pub mod moodle;
+pub mod similarity;
 pub mod table;
 
 use std::borrow::Cow;

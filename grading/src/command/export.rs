@@ -7,11 +7,14 @@ use clap::{Args, Subcommand};
 use crate::escape::shown;
 use crate::export::gradebook::{self, Sheet};
 use crate::export::table::Rows;
-use crate::export::{autolab, canvas, classroom50, github, gradescope, jsonl, junit, moodle, table};
+use crate::export::{autolab, canvas, classroom50, github, gradescope, jsonl, junit, moodle, similarity, table};
 use crate::failure::Failure;
+use crate::intake::{self, ledger};
 use crate::records::Records;
 use crate::run::record::Record;
+use crate::run::store;
 use crate::whole::{self, Draft};
+use crate::workspace;
 
 /// How many records that need attention are listed.
 const LISTED: usize = 20;
@@ -19,9 +22,19 @@ const LISTED: usize = 20;
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 all is written; 1 all is written, and some marks have no row to go to; 2 usage or bad input; \
                         3 all is written, and some records need attention.")]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct ExportArguments {
     #[command(subcommand)]
-    form: Form,
+    form: Option<Form>,
+    /// Lay submissions out in this folder for JPlag or copydetect, beside the starter that they leave out
+    #[arg(long, value_name = "DIR", requires = "submissions")]
+    similarity: Option<PathBuf>,
+    /// With --similarity: the submissions, as for `grade run`
+    #[arg(requires = "similarity")]
+    submissions: Option<PathBuf>,
+    /// With --similarity: a lab, by folder, package or number; may be repeated [default: all]
+    #[arg(long = "lab", requires = "similarity")]
+    labs: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -194,7 +207,12 @@ fn only(records: &Records) -> Result<&Record, Failure> {
 
 /// Does what `grade export` asks for; the exit code.
 pub fn export(arguments: &ExportArguments) -> Result<u8, Failure> {
-    let records = match &arguments.form {
+    let form = match (&arguments.form, &arguments.similarity, &arguments.submissions) {
+        (Some(form), ..) => form,
+        (None, Some(folder), Some(submissions)) => return lay_out(submissions, &arguments.labs, folder),
+        _ => return Err(Failure::BadInput("expected a form, or --similarity DIR and the submissions; see `cargo grade export --help`".into())),
+    };
+    let records = match form {
         Form::Schema => return put(None, jsonl::SCHEMA.as_bytes()).map(|()| 0),
         Form::Jsonl { from, .. }
         | Form::Csv { from, .. }
@@ -206,7 +224,7 @@ pub fn export(arguments: &ExportArguments) -> Result<u8, Failure> {
         | Form::Moodle { from, .. }
         | Form::Autolab { from, .. } => from.read()?,
     };
-    match &arguments.form {
+    match form {
         Form::Schema => {}
         Form::Jsonl { out, .. } => put(out.as_deref(), jsonl::lines(&records)?.as_bytes())?,
         Form::Csv { rows, out, .. } => put(out.as_deref(), &table::csv(&records, *rows)?)?,
@@ -249,9 +267,30 @@ fn put(out: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Lays submissions out for a detector, and says how one is called.
+fn lay_out(submissions: &Path, labs: &[String], folder: &Path) -> Result<u8, Failure> {
+    let root = super::root()?;
+    if !submissions.join(ledger::FILE_NAME).is_file() && (!submissions.is_dir() || intake::is_packed(submissions)?) {
+        return Err(Failure::BadInput(format!(
+            "{} is packed; take it in first with `cargo grade intake`, or name the folder `intake` that `grade run` left in its --out",
+            submissions.display()
+        )));
+    }
+    store::refuse_overlap(submissions, folder)?;
+    let laid = similarity::lay_out(submissions, &workspace::labs(&root, labs)?, &workspace::labs(&root, &[])?, folder)?;
+    anstream::println!("{} submissions laid out: {}", laid.submissions, folder.display());
+    list("are the starter, unchanged, and left out", &laid.unchanged);
+    list("could not be taken", &laid.left_out);
+    let lab = folder.join(laid.labs.first().map_or("", |lab| lab));
+    let (submissions, starter) = (lab.join("submissions"), lab.join("starter"));
+    anstream::println!("JPlag:      java -jar jplag.jar -l rust -bc {} {}", starter.display(), submissions.display());
+    anstream::println!("copydetect: copydetect -t {} -b {} -e rs", submissions.display(), starter.display());
+    Ok(0)
+}
+
 /// For each lab the titles that its column may have: the one that was named, else the lab's folder, package and title.
 fn wanted(records: &Records, named: &[(String, String)]) -> Result<Vec<canvas::Wanted>, Failure> {
-    let course = super::root().map_or_else(|_| Ok(Vec::new()), |root| crate::workspace::labs(&root, &[]))?;
+    let course = super::root().map_or_else(|_| Ok(Vec::new()), |root| workspace::labs(&root, &[]))?;
     let labs = records.labs();
     let package = |lab: &str| lab.split_once('-').map_or_else(|| lab.to_owned(), |(_, package)| package.to_owned());
     if let Some((unknown, _)) = named.iter().find(|(name, _)| !labs.iter().any(|lab| lab == name || package(lab) == *name)) {
