@@ -9,6 +9,7 @@
 //! Forms for the instructor ([`jsonl`], [`table`], [`junit`]) hold everything. Forms that a student reads hold of a check that is not visible to
 //! the student at most its points, unless the form itself can keep it back, as Gradescope's can.
 
+pub mod autograder;
 pub mod autolab;
 pub mod canvas;
 pub mod classroom50;

@@ -9,13 +9,15 @@ use harness::verdict::Word;
 use made::{full_marks, grade, labs, with};
 use tempfile::TempDir;
 
-/// Records of four students: by login, by address, by number and by name; and of one whom no table knows.
+/// Records of four students: by login, by address, by a number that an intake knew, and by name; and of one whom no table knows.
 fn records() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let labs = labs(&["02-pipe", "10-tcp"]);
     let mut records = Vec::new();
-    for (student, wrong) in [("ann1", 0), ("bob@example.org", 1), ("4711", 2), ("Chloé Durand", 3), ("stranger", 0)] {
+    for (student, wrong) in [("ann1", 0), ("bob@example.org", 1), ("Seven", 2), ("Chloé Durand", 3), ("stranger", 0)] {
         for lab in &labs {
+            let ids = if student == "Seven" { vec!["seven@example.edu".into(), "4711".into()] } else { Vec::new() };
+            let full_marks = |student: &str, lab| grading::run::record::Record { ids: ids.clone(), ..full_marks(student, lab) };
             records.push((0..wrong).fold(full_marks(student, lab), |record, check| with(record, check, Word::Fail, None, "wrong")));
         }
     }
@@ -136,7 +138,7 @@ fn rows_that_could_be_anybodys_are_nobodys() {
     let both = CANVAS.replace("\"Lee, Ann\",12,", "\"Lee, Ann\",4711,").replace("\"Four, Seven\",4711", "\"Four, Seven\",16");
     let (code, table, said) = fill(folder.path(), "canvas", &both, &["--lab", "pipe"]);
     assert!(
-        code == 1 && said.contains("  ann1 02-pipe: its row fits another record as well\n") && said.contains("  4711 02-pipe: its row"),
+        code == 1 && said.contains("  ann1 02-pipe: its row fits another record as well\n") && said.contains("  Seven 02-pipe: its row"),
         "{said}"
     );
     assert_eq!(&*cells(&table, b',')[3][5], "");

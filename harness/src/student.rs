@@ -132,8 +132,11 @@ fn ignore_file(root: &Path, workspace: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Every Rust source of the lab goes through the markers, whether a program names it or not.
-fn turn_into_starters(lab: &Path, folder: &Path, out: &Path) -> Result<(), Failure> {
+/// Every Rust source below `folder` of a lab goes through the markers, whether a program names it or not, and is written at its place in `out`.
+///
+/// # Errors
+/// A wrong marker, and files that cannot be read or written.
+pub fn turn_into_starters(lab: &Path, folder: &Path, out: &Path) -> Result<(), Failure> {
     for entry in fs::read_dir(folder).map_err(|error| Failure::input("read", folder, &error))? {
         let path = entry.map_err(|error| Failure::input("read", folder, &error))?.path();
         if path.is_dir() {
@@ -245,8 +248,11 @@ fn copy_file(from: &Path, to: &Path) -> Result<(), Failure> {
     fs::copy(from, to).map(drop).map_err(|error| Failure::machine("copy", from, &error))
 }
 
-/// Copies regular files and folders; anything else is an error, since a link could lead out of the course.
-fn copy_folder(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
+/// Copies regular files and folders, without what is built and the course's own history; anything else is an error, since a link could lead out of the course.
+///
+/// # Errors
+/// Something that is neither, and files that cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
     fs::create_dir_all(to).map_err(|error| Failure::machine("make", to, &error))?;
     for entry in fs::read_dir(from).map_err(|error| Failure::input("read", from, &error))? {
         let entry = entry.map_err(|error| Failure::input("read", from, &error))?;

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::compile::Compiler;
 use crate::escape::shown;
 use crate::export::gradebook::{self, Sheet};
 use crate::export::table::Rows;
-use crate::export::{autolab, canvas, classroom50, github, gradescope, jsonl, junit, moodle, similarity, table};
+use crate::export::{autograder, autolab, canvas, classroom50, github, gradescope, jsonl, junit, moodle, similarity, table};
 use crate::failure::Failure;
 use crate::intake::{self, ledger};
 use crate::records::Records;
@@ -74,6 +75,18 @@ enum Form {
         from: From,
         #[command(flatten)]
         to: Each,
+    },
+    /// Gradescope: a folder with setup.sh and run_autograder, to be zipped and uploaded
+    GradescopeAutograder {
+        /// The lab, by folder, package or number
+        #[arg(long)]
+        lab: String,
+        /// The folder to write
+        #[arg(long)]
+        out: PathBuf,
+        /// The seed that inputs are drawn from, for all submissions [default: drawn from the clock]
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// GitHub classroom's reporter: environment variables
     Github {
@@ -214,6 +227,7 @@ pub fn export(arguments: &ExportArguments) -> Result<u8, Failure> {
     };
     let records = match form {
         Form::Schema => return put(None, jsonl::SCHEMA.as_bytes()).map(|()| 0),
+        Form::GradescopeAutograder { lab, out, seed } => return write_autograder(lab, out, seed.unwrap_or_else(store::drawn)),
         Form::Jsonl { from, .. }
         | Form::Csv { from, .. }
         | Form::Junit { from, .. }
@@ -225,7 +239,7 @@ pub fn export(arguments: &ExportArguments) -> Result<u8, Failure> {
         | Form::Autolab { from, .. } => from.read()?,
     };
     match form {
-        Form::Schema => {}
+        Form::Schema | Form::GradescopeAutograder { .. } => {}
         Form::Jsonl { out, .. } => put(out.as_deref(), jsonl::lines(&records)?.as_bytes())?,
         Form::Csv { rows, out, .. } => put(out.as_deref(), &table::csv(&records, *rows)?)?,
         Form::Junit { out, .. } => put(out.as_deref(), junit::report(&records)?.as_bytes())?,
@@ -265,6 +279,20 @@ fn put(out: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
             other => other.map_err(|error| Failure::BadInput(format!("write to standard output: {error}"))),
         },
     }
+}
+
+/// Writes Gradescope's autograder, and says how it is uploaded.
+fn write_autograder(lab: &str, folder: &Path, seed: u64) -> Result<u8, Failure> {
+    let root = super::root()?;
+    let labs = workspace::labs(&root, std::slice::from_ref(&lab.to_owned()))?;
+    let [lab] = &labs[..] else { return Err(Failure::BadInput(format!("expected one lab; `{lab}` names {}", labs.len()))) };
+    // The same compiler as here, since its messages are in the records: `rustc 1.95.0 (…)`.
+    let version = Compiler::find(&root)?.version;
+    let rust = version.split(' ').nth(1).unwrap_or("stable");
+    autograder::write(&root, lab, rust, seed, folder)?;
+    anstream::println!("autograder for {}, Rust {rust}, seed {seed}: {}", lab.folder, folder.display());
+    anstream::println!("upload it as a zip file: (cd {} && zip -qr ../autograder.zip .)", folder.display());
+    Ok(0)
 }
 
 /// Lays submissions out for a detector, and says how one is called.

@@ -253,9 +253,10 @@ fn lines(text: &str, rows: &[csv::StringRecord]) -> Vec<usize> {
     rows.iter().map(of).collect()
 }
 
-/// What a platform may know the student by: the name, and the key that the folder of records is named after.
+/// What a platform may know the student by: the name, the key that the folder of records is named after, and what an intake found out.
 fn names(student: &StudentRecords) -> Vec<String> {
     let mut names = vec![student.name.clone(), crate::run::names::name_of_record(&student.folder)];
+    names.extend(student.records.iter().flat_map(|record| record.ids.iter().cloned()));
     // Platforms that sort by family name write it first.
     if let Some((family, given)) = student.name.split_once(", ") {
         names.push(format!("{given} {family}"));
