@@ -16,6 +16,7 @@ use serde::Deserialize;
 use toml::value::Datetime;
 
 use crate::failure::Failure;
+use crate::run::record::{Record, Status};
 
 /// The name that the policy of an output folder has there.
 pub const FILE_NAME: &str = "late.toml";
@@ -199,6 +200,21 @@ impl Policy {
 }
 
 impl Earned {
+    /// What the record in this folder says.
+    #[must_use]
+    pub fn of(record_name: &str, record: &Record) -> Self {
+        Self {
+            student: record.student.clone(),
+            record_name: record_name.to_owned(),
+            ids: record.ids.clone(),
+            lab: record.lab.clone(),
+            points: record.points,
+            submitted: record.submitted.clone(),
+            marked_late: record.marked_late,
+            handed_in: record.outcome.status != Status::MissingFile,
+        }
+    }
+
     fn is(&self, name: &str) -> bool {
         self.student == name || self.record_name == name || self.ids.iter().any(|id| id == name)
     }

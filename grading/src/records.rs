@@ -3,13 +3,14 @@
 //! Theory of operation: every record is read before anything is written, and one that cannot be used ends the command with its file, line and reason: a
 //! table of marks that lacks a student without a word would be worse than none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::manifest::did_you_mean;
 
 use crate::failure::Failure;
+use crate::late::{Earned, Mark, Policy};
 use crate::run::record::{Record, SCHEMA};
 
 /// How many bad records an error lists.
@@ -31,6 +32,8 @@ pub struct StudentRecords {
     pub name: String,
     /// One for each lab, sorted by lab.
     pub records: Vec<Record>,
+    /// What counts in the end, by the lab's folder.
+    pub marks: BTreeMap<String, Mark>,
 }
 
 impl Records {
@@ -53,7 +56,7 @@ impl Records {
                 }
             }
             if let Some(first) = records.first() {
-                students.push(StudentRecords { folder: name, name: first.student.clone(), records });
+                students.push(StudentRecords { folder: name, name: first.student.clone(), records, marks: BTreeMap::new() });
             }
         }
         if !bad.is_empty() {
@@ -66,7 +69,18 @@ impl Records {
             )));
         }
         students.sort_by(|a, b| (&a.name, &a.folder).cmp(&(&b.name, &b.folder)));
-        Ok(Self { students })
+        let mut records = Self { students };
+        records.apply(&Policy::default());
+        Ok(records)
+    }
+
+    /// Marks everything by a late policy. Days of grace are spent in the order of the labs: labs are left out after this, not before.
+    pub fn apply(&mut self, policy: &Policy) {
+        let earned: Vec<Earned> = self.all().map(|(student, record)| Earned::of(&student.folder, record)).collect();
+        let mut marks = policy.marks(&earned).into_iter();
+        for student in &mut self.students {
+            student.marks = student.records.iter().map(|record| record.lab.clone()).zip(&mut marks).collect();
+        }
     }
 
     /// Keeps the records of these labs, named by folder (`02-pipe`), package (`pipe`) or number; none named are all.
@@ -128,6 +142,12 @@ impl Records {
 }
 
 impl StudentRecords {
+    /// What counts of a record in the end, in hundredths of a point.
+    #[must_use]
+    pub fn hundredths(&self, record: &Record) -> u64 {
+        self.marks.get(&record.lab).map_or(u64::from(record.points) * 100, |mark| mark.hundredths)
+    }
+
     /// The record of a lab.
     #[must_use]
     pub fn of(&self, lab: &str) -> Option<&Record> {

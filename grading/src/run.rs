@@ -38,7 +38,7 @@ use crate::workspace;
 use again::Again;
 use plan::{Plan, Unit};
 use progress::Progress;
-use record::{Record, Status};
+use record::Record;
 use shard::Shard;
 use store::Store;
 use work::{Desk, Done};
@@ -196,27 +196,14 @@ struct Sum {
 impl Sum {
     fn of(plan: &Plan, done: Done) -> Self {
         let attention = attention(&done.record);
-        Self { student: done.student, earned: earned(plan, done.student, done.record), kept: done.kept, attention, change: done.change }
+        let earned = Earned::of(&plan.roster.students[done.student].record_name, &done.record);
+        Self { student: done.student, earned, kept: done.kept, attention, change: done.change }
     }
 }
 
 /// The line about a record that somebody must look at.
 fn attention(record: &Record) -> Option<String> {
     record.attention().map(|reason| format!("{} {}: {reason}", record.student, record.lab))
-}
-
-/// What a mark follows from.
-fn earned(plan: &Plan, student: usize, record: Record) -> Earned {
-    Earned {
-        student: record.student,
-        record_name: plan.roster.students[student].record_name.clone(),
-        ids: record.ids,
-        lab: record.lab,
-        points: record.points,
-        submitted: record.submitted,
-        marked_late: record.marked_late,
-        handed_in: record.outcome.status != Status::MissingFile,
-    }
 }
 
 /// The late policy, its text and its meaning: the one given, else the one kept in the output folder, else none.

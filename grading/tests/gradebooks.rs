@@ -202,3 +202,32 @@ fn a_table_in_another_encoding_is_an_error_with_its_line() {
     let (code, _, stderr) = grade(&["export", "canvas", folder.path().to_str().unwrap(), "--fill", file.to_str().unwrap(), "--out", "/tmp/never"]);
     assert!(code == 2 && stderr.contains("latin1.csv:2: expected text in UTF-8"), "{stderr}");
 }
+
+#[test]
+fn the_late_policy_of_the_batch_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let labs = labs(&["02-pipe", "10-tcp"]);
+    let submitted = |lab, time: &str| grading::run::record::Record { submitted: Some(time.into()), ..full_marks("ann1", lab) };
+    // A day of grace, spent at the first lab, whether that one is exported or not.
+    made::write(folder.path(), &[submitted(&labs[0], "2026-10-06T10:00:00Z"), submitted(&labs[1], "2026-10-06T10:00:00Z")]);
+    fs::write(folder.path().join("late.toml"), "grace_days_in_all = 1\n[default]\ndue = 2026-10-05T23:59:00Z\npercent_per_day = 10\n").unwrap();
+    for arguments in [&[][..], &["--lab", "tcp"]] {
+        let (code, table, said) = fill(folder.path(), "canvas", CANVAS, arguments);
+        assert_eq!(code, 0, "{said}");
+        assert_eq!(cells(&table, b',')[3][6], "24.3", "27 points less 10 %");
+    }
+    assert_eq!(cells(&fill(folder.path(), "canvas", CANVAS, &["--scale"]).1, b',')[3][5], "21");
+    let (_, csv, _) = grade(&["export", "csv", folder.path().to_str().unwrap()]);
+    assert!(csv.contains("ann1,10-tcp,27,27,2026-10-06T10:00:00Z,1,10,24.3,built,"), "{csv}");
+    let out = folder.path().join("html");
+    assert_eq!(grade(&["report", folder.path().to_str().unwrap(), "--out", out.to_str().unwrap()]).0, 0);
+    let page = fs::read_to_string(out.join("students/ann1.html")).unwrap();
+    assert!(
+        page.contains("<strong>45.3 of 48 points</strong>")
+            && page.contains("Handed in 1 day late: 10 % are deducted, and <strong>24.3 of 27 points</strong> count."),
+        "{page}"
+    );
+    fs::write(folder.path().join("late.toml"), "[default]\ndue = tomorrow\n").unwrap();
+    let (code, _, said) = fill(folder.path(), "canvas", CANVAS, &[]);
+    assert!(code == 2 && said.contains("late.toml:2:"), "{said}");
+}

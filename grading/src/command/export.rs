@@ -11,6 +11,7 @@ use crate::export::table::Rows;
 use crate::export::{autograder, autolab, canvas, classroom50, github, gradescope, jsonl, junit, moodle, similarity, table};
 use crate::failure::Failure;
 use crate::intake::{self, ledger};
+use crate::late::{self, Policy};
 use crate::records::Records;
 use crate::run::record::Record;
 use crate::run::store;
@@ -182,11 +183,22 @@ fn lab_and_title(text: &str) -> Result<(String, String), String> {
 
 impl From {
     fn read(&self) -> Result<Records, Failure> {
-        let mut records = Records::read(&self.records)?;
+        let mut records = read(&self.records)?;
         records.keep_labs(&self.labs)?;
         records.keep_students(&self.students)?;
         Ok(records)
     }
+}
+
+/// Reads the records of a folder, and marks them by the late policy that is kept there, if one is.
+pub fn read(folder: &Path) -> Result<Records, Failure> {
+    let mut records = Records::read(folder)?;
+    let path = folder.join(late::FILE_NAME);
+    if path.is_file() {
+        let text = std::fs::read_to_string(&path).map_err(|error| Failure::input("read", &path, &error))?;
+        records.apply(&Policy::parse(&text, &path, &workspace::labs(&super::root()?, &[])?)?);
+    }
+    Ok(records)
 }
 
 impl Each {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::records::Records;
 use crate::report::{self, Course};
 use crate::workspace;
 
@@ -27,7 +26,7 @@ pub struct ReportArguments {
 
 /// Does what `grade report` asks for; the exit code.
 pub fn report(arguments: &ReportArguments) -> Result<u8, Failure> {
-    let mut records = Records::read(&arguments.records)?;
+    let mut records = super::export::read(&arguments.records)?;
     records.keep_labs(&arguments.labs)?;
     // Outside of a course there are no titles, promises and hints. A course with a fault in it is told: its texts would be missed.
     let course = match super::root() {

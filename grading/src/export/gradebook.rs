@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::late::decimal;
 use crate::records::{Records, StudentRecords};
 use crate::run::record::Record;
 
@@ -168,7 +169,7 @@ impl Sheet {
                     outcome.not_observed.push(format!("{} {}: {reason}", student.name, record.lab));
                     continue;
                 }
-                let mark = self.mark(marks, row, record, scale)?;
+                let mark = self.mark(marks, row, record, student.hundredths(record), scale)?;
                 let before = self.cell(row, marks.column);
                 if !before.is_empty() && before != "-" && before.parse() != mark.parse::<f64>() {
                     outcome.changed.push(format!("{}: {} from {before} to {mark}", student.name, record.lab));
@@ -202,7 +203,8 @@ impl Sheet {
             .collect()
     }
 
-    fn mark(&self, marks: &Marks, row: usize, record: &Record, scale: bool) -> Result<String, Failure> {
+    /// The mark as the platform wants it: hundredths of the lab's points, late policy included.
+    fn mark(&self, marks: &Marks, row: usize, record: &Record, hundredths: u64, scale: bool) -> Result<String, Failure> {
         let possible = match marks.possible {
             Possible::Unsaid => None,
             Possible::Column(points) => Some(points),
@@ -210,7 +212,9 @@ impl Sheet {
         };
         let of = f64::from(record.max_points);
         match possible {
-            Some(possible) if scale && record.max_points > 0 => Ok(shortest(f64::from(record.points) / of * possible)),
+            Some(possible) if scale && record.max_points > 0 => {
+                Ok(shortest(u32::try_from(hundredths).map_or(0.0, f64::from) / 100.0 / of * possible))
+            }
             Some(possible) if (possible - of).abs() > f64::EPSILON => Err(Failure::BadInput(format!(
                 "{}: expected {} points for {}, as the lab has; the platform gives {}. Change it there and export again, or give --scale",
                 self.file,
@@ -218,7 +222,7 @@ impl Sheet {
                 record.lab,
                 shortest(possible)
             ))),
-            _ => Ok(record.points.to_string()),
+            _ => Ok(decimal(hundredths)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::escape::csv_cell;
 use crate::failure::Failure;
+use crate::late::decimal;
 use crate::records::Records;
 use crate::run::record::{Status, Visibility};
 
@@ -23,7 +24,22 @@ pub fn csv(records: &Records, rows: Rows) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let mut row = |cells: &[&str]| writer.write_record(cells.iter().map(|cell| csv_cell(cell))).map_err(failed);
     match rows {
-        Rows::Lab => row(&["student", "lab", "points", "max_points", "status", "message", "needs_attention", "tier", "seed", "submission"])?,
+        Rows::Lab => row(&[
+            "student",
+            "lab",
+            "points",
+            "max_points",
+            "submitted",
+            "days_late",
+            "deduction_percent",
+            "mark",
+            "status",
+            "message",
+            "needs_attention",
+            "tier",
+            "seed",
+            "submission",
+        ])?,
         Rows::Check => row(&["student", "lab", "check", "verdict", "points", "max_points", "visibility", "message", "replay"])?,
     }
     for (student, record) in records.all() {
@@ -33,6 +49,10 @@ pub fn csv(records: &Records, rows: Rows) -> Result<Vec<u8>, Failure> {
                 &record.lab,
                 &record.points.to_string(),
                 &record.max_points.to_string(),
+                record.submitted.as_deref().unwrap_or_default(),
+                &student.marks.get(&record.lab).map_or(0, |mark| mark.days_late).to_string(),
+                &student.marks.get(&record.lab).map_or(0, |mark| mark.percent).to_string(),
+                &decimal(student.hundredths(record)),
                 status(record.outcome.status),
                 &record.outcome.message,
                 if record.needs_attention { "yes" } else { "no" },

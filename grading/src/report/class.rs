@@ -65,6 +65,7 @@ fn facts(records: &Records, labs: &[&str]) -> Markup {
         seeds.insert(record.seed);
         versions.entry(&record.lab).or_default().insert(&record.lab_version);
     }
+    let late = records.all().filter(|(student, record)| student.hundredths(record) < u64::from(record.points) * 100).count();
     let unbuilt = records.all().filter(|(_, record)| record.outcome.status != Status::Built).count();
     let mixed: Vec<&str> = versions.iter().filter(|(_, versions)| versions.len() > 1).map(|(lab, _)| *lab).collect();
     html! {
@@ -75,6 +76,7 @@ fn facts(records: &Records, labs: &[&str]) -> Markup {
             dt { "sandbox tier" } dd { @for (place, (tier, count)) in tiers.iter().enumerate() { @if place > 0 { " · " } (text(tier)) " (" (counted(*count, "record")) ")" } }
             dt { @if seeds.len() == 1 { "seed" } @else { "seeds" } } dd.number { @for (place, seed) in seeds.iter().enumerate() { @if place > 0 { ", " } (seed) } }
         }
+        @if late > 0 { p { "Points on this page are those earned. The late policy deducts from " (counted(late, "record")) "; the students' pages and the exports have the marks." } }
         @if seeds.len() > 1 { p.note { "Not all students had the same inputs: there are records of several seeds. Grade all of them with one " code { "--seed" } "." } }
         @if !mixed.is_empty() {
             p.note { "Records of different versions of the same lab are mixed: " (text(&mixed.join(", "))) ". Start " code { "cargo grade run" } " again." }

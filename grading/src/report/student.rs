@@ -4,6 +4,7 @@ use harness::verdict::Word;
 use maud::{Markup, html};
 
 use crate::export::{Told, in_words, told};
+use crate::late::decimal;
 use crate::records::StudentRecords;
 use crate::report::page::{counted, name, prose, text};
 use crate::report::{Course, finding, page};
@@ -12,23 +13,24 @@ use crate::run::record::{Record, Status};
 /// The page. `released` says that the marks are.
 #[must_use]
 pub fn page(student: &StudentRecords, course: &Course, released: bool) -> String {
-    let (points, of) = student.records.iter().fold((0, 0), |(points, of), record| (points + record.points, of + record.max_points));
+    let hundredths = student.records.iter().map(|record| student.hundredths(record)).sum();
+    let (points, of) = (decimal(hundredths), student.records.iter().map(|record| record.max_points).sum::<u32>());
     let body = html! {
         main.reading {
             h1 { (name(&student.name)) }
             p.number { strong { (points) " of " (of) " points" } @if student.records.len() > 1 { " in " (counted(student.records.len(), "lab")) } }
             @if student.records.len() > 1 {
                 nav aria-label="Labs" {
-                    ul { @for record in &student.records { li { a href={ "#" (record.lab) } { (text(&record.lab)) } " " span.faint.number { (record.points) "/" (record.max_points) } } } }
+                    ul { @for record in &student.records { li { a href={ "#" (record.lab) } { (text(&record.lab)) } " " span.faint.number { (decimal(student.hundredths(record))) "/" (record.max_points) } } } }
                 }
             }
-            @for record in &student.records { (lab(record, course, released)) }
+            @for record in &student.records { (lab(student, record, course, released)) }
         }
     };
     page::page(&format!("{}: {points} of {of} points", student.name), None, &body)
 }
 
-fn lab(record: &Record, course: &Course, released: bool) -> Markup {
+fn lab(student: &StudentRecords, record: &Record, course: &Course, released: bool) -> Markup {
     let title = course.title(&record.lab);
     html! {
         section aria-labelledby=(record.lab) {
@@ -36,6 +38,15 @@ fn lab(record: &Record, course: &Course, released: bool) -> Markup {
             p.number {
                 (record.points) " of " (record.max_points) " points"
                 span.faint { " · seed " (record.seed) @if let Some(tier) = &record.tier { " · sandbox tier " (text(tier)) } }
+            }
+            @if let Some(mark) = student.marks.get(&record.lab).filter(|mark| mark.days_late > 0) {
+                p {
+                    "Handed in " (counted(usize::try_from(mark.days_late).unwrap_or_default(), "day")) " late"
+                    @if mark.grace_days > 0 { ", " (mark.grace_days) " of grace" }
+                    @if !mark.note.is_empty() { ", " (mark.note) }
+                    ": " (mark.percent) " % are deducted, and "
+                    strong { (mark.points()) " of " (record.max_points) " points" } " count."
+                }
             }
             @if record.needs_attention {
                 p.note { strong { "Not final." } " Something could not be observed, through no fault of the program. An instructor will look at it." }

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::escape::shown;
 use crate::failure::Failure;
-use crate::late;
+use crate::late::{self, Earned};
 use crate::run::plan::{Plan, record_path};
 use crate::run::record::Record;
 use crate::run::shard::{SHARDS, Shard};
 use crate::run::store::{self, Store};
-use crate::run::{Request, attention, earned, grades, policy};
+use crate::run::{Request, attention, grades, policy};
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ pub fn merge(root: &Path, request: &Request, from: &[PathBuf]) -> Result<Merged,
             store.write(&path, &bytes)?;
         }
         merged.attention.extend(attention(&record));
-        sums.push(earned(&plan, number, record));
+        sums.push(Earned::of(&plan.roster.students[number].record_name, &record));
     }
     store.seed(Some(seed))?;
     if let Some((text, _)) = &policy {

@@ -18,7 +18,7 @@ use crate::run::plan::{Plan, Unit, record_path};
 use crate::run::record::{Build, Record, Status};
 use crate::run::roster::Student;
 use crate::run::store::Store;
-use crate::sources::Source;
+use crate::sources::{self, Source};
 
 /// Findings that say that time ran out: their kinds.
 const FOR_TIME: [&str; 2] = ["time", "time-limit"];
@@ -172,6 +172,10 @@ impl<'a> Desk<'a> {
         if !alone && verdicts.as_ref().map_or(true, |records| records.iter().any(may_be_the_machine)) {
             return Ok(None);
         }
+        let verdicts = verdicts.map(|mut records| {
+            sources::quote(&mut records, sources, &lab.folder);
+            records
+        });
         let record = fresh.checked(ready, verdicts);
         Ok(Some(match (&task.extent, &task.before) {
             (Extent::Checks(_), Some(before)) => before.clone().with_checks_of(record),
