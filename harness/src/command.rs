@@ -11,6 +11,7 @@ mod build;
 mod check;
 mod explain;
 mod given;
+mod doctor;
 mod hint;
 mod init;
 mod interrupt;
@@ -112,6 +113,11 @@ enum Task {
         /// The folder for them
         dir: PathBuf,
     },
+    /// Examine any program, in any language: deadlocks, dead children, leaked descriptors, objects left behind, failures that go unseen
+    ///
+    /// It runs where it stands, with its standard input, and with --faults and --schedules many times. Exit status: 0 nothing found, 1 findings, 2 wrong usage or
+    /// bad input, 3 it could not be followed.
+    Doctor(DoctorArguments),
     /// Show the system calls of any program, one line each, as the harness sees them
     ///
     /// The exit status is the program's, 128 + S if signal S killed it.
@@ -153,6 +159,29 @@ enum NetworkTask {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
+}
+
+/// What `lab doctor` is asked for.
+#[derive(Debug, clap::Args)]
+struct DoctorArguments {
+    /// Try every permitted fault at every call, one at a time: interruptions, short transfers, failures
+    #[arg(long)]
+    faults: bool,
+    /// Try so many forced schedules: data races, deadlocks, sleeps that order things
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    schedules: u64,
+    /// The first schedule
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Seconds for one run, after which it is ended
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Calls of one run that are looked at
+    #[arg(long, value_name = "N", default_value_t = 500_000)]
+    calls: usize,
+    /// The program and its arguments
+    #[arg(required = true, last = true, value_name = "PROGRAM")]
+    command: Vec<String>,
 }
 
 /// What `lab trace` is asked for.
@@ -290,6 +319,7 @@ fn perform(arguments: Arguments) -> Result<Status, NoAnswer> {
         Some(Task::Completions { shell }) => shell::completions(shell)?,
         Some(Task::Man { dir }) => shell::manual(&dir)?,
         Some(Task::Check(arguments)) => return check::perform(&arguments),
+        Some(Task::Doctor(arguments)) => return doctor::perform(&arguments),
         Some(Task::Trace(_) | Task::Network(_)) => {} // They have another program's exit code, and `main` has done them.
     }
     Ok(Status::AllPassed)

@@ -51,6 +51,14 @@ impl std::fmt::Display for Leftover {
 /// All that is there now. `directory` is the run's own directory for files.
 #[must_use]
 pub fn present(proc: &Proc, directory: &Path) -> BTreeSet<Leftover> {
+    let mut found = objects(proc);
+    files(directory, directory, &mut found);
+    found
+}
+
+/// The same without files.
+#[must_use]
+pub fn objects(proc: &Proc) -> BTreeSet<Leftover> {
     let mut found = BTreeSet::new();
     let mut system_v = |table: &str, wrap: fn(i32) -> Leftover| {
         let text = proc.file(&format!("sysvipc/{table}")).unwrap_or_default();
@@ -62,7 +70,6 @@ pub fn present(proc: &Proc, directory: &Path) -> BTreeSet<Leftover> {
     system_v("msg", Leftover::MessageQueue);
     found.extend(names(Path::new("/dev/mqueue")).map(|name| Leftover::Queue(format!("/{name}"))));
     found.extend(names(Path::new("/dev/shm")).map(Leftover::SharedMemory));
-    files(directory, directory, &mut found);
     found
 }
 

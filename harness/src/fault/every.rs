@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::permitted::{Happens, PERMITTED, PIPE_BUF, Permitted, Provided};
 use super::{Action, Fault, When};
-use crate::call::Call;
+use crate::call::{Call, name_of};
 use crate::trace::Tracer;
 use crate::trace::event::{Detail, Event, ProcessId};
 use crate::trace::object::Kind;
@@ -21,13 +21,14 @@ pub struct Every {
     lasting: bool,
     only: Option<Vec<Call>>,
     without_handler: bool,
+    signals: Option<Vec<i32>>,
     most: usize,
 }
 
 /// Every interruption (EINTR) and every transfer that comes short: what a right program goes on after as if nothing had happened.
 #[must_use]
 pub fn every_interruption() -> Every {
-    Every { passing: true, lasting: false, only: None, without_handler: false, most: 200 }
+    Every { passing: true, lasting: false, only: None, without_handler: false, signals: None, most: 200 }
 }
 
 /// Every failure that is no interruption: what a right program reports.
@@ -48,6 +49,13 @@ impl Every {
     #[must_use]
     pub fn even_without_a_handler(mut self) -> Self {
         self.without_handler = true;
+        self
+    }
+
+    /// Only handlers of these signals count as a reason for interruptions.
+    #[must_use]
+    pub fn by_signals(mut self, signals: &[i32]) -> Self {
+        self.signals = Some(signals.to_vec());
         self
     }
 
@@ -96,10 +104,13 @@ impl Every {
                 return false;
             }
         }
-        let interrupts = self.without_handler || !handlers.is_empty();
+        let counts = |signal: &u64| self.signals.as_ref().is_none_or(|signals| signals.contains(&(*signal as i32)));
+        let mut handlers = handlers.iter().filter(|(signal, _)| counts(signal)).map(|(_, restarts)| *restarts).peekable();
+        let interrupts = self.without_handler || handlers.peek().is_some();
         match row.provided {
             Provided::Always => true,
-            Provided::HandlerWithoutRestart => self.without_handler || handlers.values().any(|restarts| !restarts),
+            Provided::Named(name) => &*name_of(event.number) == name,
+            Provided::HandlerWithoutRestart => self.without_handler || handlers.any(|restarts| !restarts),
             Provided::Handler => interrupts,
             Provided::HandlerAndLong => interrupts && event.success().is_some_and(|moved| moved > PIPE_BUF),
         }

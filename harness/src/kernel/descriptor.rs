@@ -163,3 +163,10 @@ pub fn names_at(directory: BorrowedFd<'_>, path: &str) -> io::Result<Vec<String>
         }
     }
 }
+
+/// Whether this user may execute a file; access(2).
+#[must_use]
+pub fn may_execute(path: &[u8]) -> bool {
+    // SAFETY: the path is a NUL-terminated string.
+    CString::new(path).is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::X_OK) } == 0)
+}

@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// Everyone sleeps, and someone for a limited time: where time may jump, the next of these limits is over now.
-    fn jump(&mut self) -> Result<(), Unpassed> {
+    pub(super) fn jump(&mut self) -> Result<(), Unpassed> {
         if self.tracer.has_own_time() && (self.tracer.release_delayed()? || self.tracer.jump(i64::MAX)? == Jump::Jumped) {
             self.quiet = None;
         }

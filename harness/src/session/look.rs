@@ -140,7 +140,8 @@ impl Session {
     /// The objects that are there now and were not before the run.
     #[must_use]
     pub fn leftovers(&self) -> Vec<Leftover> {
-        let now = ipc::present(&self.tracer.proc, &self.sandbox.directory);
+        // Files that a program makes where it stands are what it is there for.
+        let now = if self.stands { ipc::objects(&self.tracer.proc) } else { ipc::present(&self.tracer.proc, &self.sandbox.directory) };
         let confined = self.sandbox.tier == Tier::Confined;
         let found = now.difference(&self.before).filter(|left| !confined || self.is_of_this_run(left)).cloned();
         found.chain(self.unlisted_queues(libc::O_CREAT)).collect()

@@ -15,6 +15,7 @@ mod explained;
 pub mod local;
 mod look;
 pub mod message;
+pub(crate) mod native;
 mod network;
 pub mod peer;
 mod start;
@@ -97,6 +98,8 @@ pub struct Session {
     capabilities: Vec<Capability>,
     running: Vec<Running>,
     before: BTreeSet<Leftover>,
+    /// Whether the program runs where it stands, with the caller's environment, and what it makes stays.
+    stands: bool,
     seen_activity: u64,
     quiet: Option<Vec<Waiting>>,
     quiet_ticks: u32,
@@ -155,16 +158,22 @@ impl Session {
         let (sandbox, proc) = Sandbox::enter(&paths, refused)?;
         let before = ipc::present(&proc, &sandbox.directory);
         let limits = manifest.limits;
-        let options = Options { decode: true, keep_events: true, most_events: limits.calls, most_processes: 512 };
+        let options = Options { decode: true, keep_events: true, keep_data: true, most_events: limits.calls, most_processes: 512 };
         process::tick_every(TICK)?;
-        Ok(Self {
-            tracer: Tracer::new(proc, options),
-            names: programs.iter().map(|(name, _)| name.clone()).collect(),
+        let names = programs.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Self { capabilities: manifest.capabilities.clone(), ..Self::new(Tracer::new(proc, options), sandbox, names, limits, before) })
+    }
+
+    fn new(tracer: Tracer, sandbox: Sandbox, names: Vec<String>, limits: Limits, before: BTreeSet<Leftover>) -> Self {
+        Self {
+            tracer,
+            names,
             sandbox,
             limits,
-            capabilities: manifest.capabilities.clone(),
+            capabilities: Vec::new(),
             running: Vec::new(),
             before,
+            stands: false,
             seen_activity: 0,
             quiet: None,
             quiet_ticks: 0,
@@ -182,7 +191,7 @@ impl Session {
             traced_too: Vec::new(),
             signals_sent: Vec::new(),
             network: None,
-        })
+        }
     }
 
     /// Ends all processes of the run and waits until they are gone: nothing of it is left when the supervisor ends.
@@ -203,7 +212,7 @@ impl Session {
             process::kill(reaper, libc::SIGKILL)?;
         }
         self.await_all_ends()?;
-        if self.sandbox.tier == Tier::Confined {
+        if self.sandbox.tier == Tier::Confined && !self.stands {
             // Without namespaces nothing takes these away with the run. A queue that nobody lists may have been there before a plain O_CREAT.
             let certain = self.unlisted_queues(libc::O_CREAT | libc::O_EXCL);
             let unsure: Vec<Leftover> = self.unlisted_queues(libc::O_CREAT).into_iter().filter(|queue| !certain.contains(queue)).collect();

@@ -1,8 +1,9 @@
 //! Starting a program: arguments, standard streams, environment and limits.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::stream::{Input, Output};
@@ -26,6 +27,7 @@ pub struct Start<'session> {
     /// The host or router to start it on.
     on: Option<String>,
     called: Option<String>,
+    called_by: Option<String>,
     arguments: Vec<Vec<u8>>,
     input: Option<Vec<u8>>,
     closed: [bool; 3],
@@ -38,7 +40,7 @@ impl<'session> Start<'session> {
             name: name.to_owned(),
             installed: None,
             on: None,
-            called: None,
+            called: None, called_by: None,
             arguments: Vec::new(),
             input: Some(Vec::new()),
             closed: [false; 3],
@@ -81,6 +83,13 @@ impl<'session> Start<'session> {
     #[must_use]
     pub fn called(mut self, name: &str) -> Self {
         self.called = Some(name.to_owned());
+        self
+    }
+
+    /// What the program finds as its own name, `argv[0]`, where that is not the file's.
+    #[must_use]
+    pub(crate) fn called_by(mut self, name: &str) -> Self {
+        self.called_by = Some(name.to_owned());
         self
     }
 
@@ -131,11 +140,11 @@ impl<'session> Start<'session> {
         let streams = [(stdin, self.closed[0]), (stdout, self.closed[1]), (stderr, self.closed[2])];
         let launch = Launch {
             path,
-            arguments: std::iter::once(self.name.as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
-            environment: environment(&session.sandbox.directory)?,
+            arguments: std::iter::once(self.called_by.as_deref().unwrap_or(&self.name).as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
+            environment: if session.stands { own_environment()? } else { environment(&session.sandbox.directory)? },
             directory: descriptor::c_path(&session.sandbox.directory)?,
             stdio: streams.map(|(stream, closed)| (!closed).then_some(stream)),
-            limits: resource_limits(&session.limits, session.sandbox.tier),
+            limits: if session.stands { Vec::new() } else { resource_limits(&session.limits, session.sandbox.tier) },
             filter: filter(&Stops::These([session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat())),
             capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),
             own_session: true,
@@ -184,6 +193,12 @@ impl Session {
 fn environment(directory: &Path) -> io::Result<Vec<CString>> {
     let home = format!("HOME={}", directory.display());
     ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home].iter().map(|text| CString::new(*text).map_err(io::Error::from)).collect()
+}
+
+/// This process's own.
+fn own_environment() -> io::Result<Vec<CString>> {
+    let text = |(name, value): (OsString, OsString)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).map_err(io::Error::from);
+    std::env::vars_os().map(text).collect()
 }
 
 fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_t, u64)> {

@@ -154,7 +154,8 @@ impl Tracer {
         event.result = Some(result);
         if self.options.decode && self.processes[event.process.0].executed {
             let before = std::mem::replace(&mut event.detail, Detail::None);
-            event.detail = decode::at_exit(pid, event.call, &event.arguments, event.number, result, before);
+            let moves = event.call.takes_data() || event.call.gives_data();
+            event.detail = if moves && !self.options.keep_data { before } else { decode::at_exit(pid, event.call, &event.arguments, event.number, result, before) };
             self.take_note(pid, pending.event, pending.keeps_alarm);
             self.after_scheduled_call(pid, pending.event)?;
         }
@@ -174,9 +175,14 @@ impl Tracer {
     /// Drops finished events once there are many, when nobody will look at them.
     fn forget_events(&mut self) {
         const MANY: usize = 4096;
-        if self.events.len() < MANY || self.tasks.values().any(|task| task.pending.is_some()) {
+        let pending = self.tasks.values().filter(|task| task.pending.is_some()).count();
+        if self.events.len() < MANY.max(2 * pending) {
             return;
         }
-        self.events.clear();
+        let all = std::mem::take(&mut self.events);
+        for pending in self.tasks.values_mut().filter_map(|task| task.pending.as_mut()) {
+            self.events.push(all[pending.event].clone());
+            pending.event = self.events.len() - 1;
+        }
     }
 }

@@ -117,6 +117,8 @@ pub struct Options {
     pub decode: bool,
     /// Whether events are kept; without it only the last call of each task is known.
     pub keep_events: bool,
+    /// Whether the bytes that are moved are kept.
+    pub keep_data: bool,
     /// Most events.
     pub most_events: usize,
     /// Most processes over the whole run.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::event::Exit;
 use super::{OnEvent, Options, Tracer};
-use crate::kernel::descriptor::c_path;
+use crate::kernel::descriptor::{self, c_path};
 use crate::kernel::process::{self, Launch, Waited};
 use crate::kernel::seccomp::{Stops, filter};
 use crate::procfs::Proc;
@@ -20,7 +20,7 @@ use crate::procfs::Proc;
 /// A program that is not found, and whatever the tracer meets. A trace that is not whole is an error too, once the program has ended.
 pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent) -> io::Result<Exit> {
     let program = command.first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program is named"))?;
-    let path = find(program)?;
+    let path = executable(program)?;
     let text = |text: &[u8]| CString::new(text).map_err(io::Error::from);
     let environment = std::env::vars_os().map(|(name, value)| text(&[name.as_bytes(), b"=", value.as_bytes()].concat()));
     let launch = Launch {
@@ -41,7 +41,7 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
     };
     process::pin_to_this_cpu()?;
     let launched = process::launch(&launch)?;
-    let options = Options { decode, keep_events: false, most_events: usize::MAX, most_processes: usize::MAX };
+    let options = Options { decode, keep_events: false, keep_data: true, most_events: usize::MAX, most_processes: usize::MAX };
     let mut tracer = Tracer::new(Proc::open()?, options);
     let first = tracer.follow(launched.pid, 0, program)?;
     tracer.on_event = Some(on_event);
@@ -64,7 +64,22 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
     }
 }
 
-/// The program's path, looked for as a shell does.
+/// The path of a program that this user may execute, looked for as a shell does.
+///
+/// # Errors
+/// One that is not there, is no file, or may not be executed.
+pub fn executable(program: &str) -> io::Result<PathBuf> {
+    let path = find(program)?;
+    let refused = |reason: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{program}: {reason}")));
+    if path.is_dir() {
+        return refused("is a folder, not a program");
+    }
+    if !descriptor::may_execute(path.as_os_str().as_bytes()) {
+        return refused("may not be executed: chmod +x, or name the interpreter first");
+    }
+    Ok(path)
+}
+
 fn find(program: &str) -> io::Result<PathBuf> {
     if program.contains('/') {
         return Path::new(program).canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")));
