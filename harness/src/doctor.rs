@@ -89,7 +89,8 @@ fn run_once(patient: &Patient, orders: &Orders, circumstances: &Circumstances<'_
     let (answer, write) = descriptor::pipe()?;
     let Some(supervisor) = process::fork()? else {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| supervise(patient, orders, circumstances)));
-        let outcome = outcome.unwrap_or_else(|_| Outcome { broken: Some(last_panic().unwrap_or_else(|| "the doctor panicked".into())), ..Outcome::default() });
+        let outcome =
+            outcome.unwrap_or_else(|_| Outcome { broken: Some(last_panic().unwrap_or_else(|| "the doctor panicked".into())), ..Outcome::default() });
         let text = serde_json::to_vec(&outcome).unwrap_or_default();
         // Whoever reads it finds it cut short.
         let _ = std::fs::File::from(write).write_all(&text);
@@ -99,7 +100,8 @@ fn run_once(patient: &Patient, orders: &Orders, circumstances: &Circumstances<'_
     let mut text = Vec::new();
     std::fs::File::from(answer).read_to_end(&mut text)?;
     while matches!(process::wait(supervisor, true)?, process::Waited::Interrupted) {}
-    Ok(serde_json::from_slice(&text).unwrap_or_else(|_| Outcome { broken: Some("the supervisor of the run was killed".into()), ..Outcome::default() }))
+    Ok(serde_json::from_slice(&text)
+        .unwrap_or_else(|_| Outcome { broken: Some("the supervisor of the run was killed".into()), ..Outcome::default() }))
 }
 
 fn supervise(patient: &Patient, orders: &Orders, circumstances: &Circumstances<'_>) -> Outcome {

@@ -66,7 +66,7 @@ fn an_object_left_behind_is_found_and_stays_where_it_is() {
 
 #[test]
 fn a_pipe_that_another_program_inherits_is_found() {
-    assert_found("inherits", &[], "ailing", "inherits", "descriptor-inherited", "executes /bin/true with descriptor");
+    assert_found("inherits", &[], "ailing", "inherits", "descriptor-inherited", "executes /bin/true with descriptor 4, a write end of pipe A");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn pipelines_of_the_shell_are_healthy() {
 fn interpreters_are_healthy() {
     let code = "import multiprocessing as m\nc = m.get_context('fork')\nq = c.Queue()\np = c.Process(target=q.put, args=(7,))\np.start()\nprint(q.get())\np.join()";
     assert_healthy("python", &[("python3", "python3")], &[], &["python3", "-I", "-c", code]);
-    let code = "pipe(R,W); if (!($p=fork)) { syswrite W, 'x'; exit 0 } waitpid($p,0); sysread R,$b,9; print qq($b\\n)";
+    let code = "pipe(R,W) or die; defined($p=fork) or die; if (!$p) { syswrite W, 'x'; exit 0 } waitpid($p,0); sysread R,$b,9; print qq($b\\n)";
     assert_healthy("perl", &[("perl", "perl")], &ALL, &["perl", "-e", code]);
 }
 
@@ -169,7 +169,12 @@ fn socat_and_make_are_healthy() {
 /// A server waits for clients: that is no deadlock.
 #[test]
 fn servers_are_healthy() {
-    assert_healthy("redis", &[("redis-server", "redis-server")], &["--seconds", "3"], &["redis-server", "--port", "0", "--unixsocket", "s", "--save", ""]);
+    assert_healthy(
+        "redis",
+        &[("redis-server", "redis-server")],
+        &["--seconds", "3"],
+        &["redis-server", "--port", "0", "--unixsocket", "s", "--save", ""],
+    );
     let nginx = ["nginx", "-p", ".", "-e", "log", "-g", "daemon off; master_process off; pid p;"];
     assert_healthy("nginx", &[("nginx", "nginx")], &["--seconds", "3"], &nginx);
     assert_healthy("listener", &[("socat", "socat")], &["--seconds", "3"], &["socat", "UNIX-LISTEN:s", "-"]);

@@ -8,8 +8,9 @@ use crate::fault::{every_failure, every_interruption};
 use crate::finding::Finding;
 use crate::trace::event::signal_name;
 
-/// Signals that come without meaning that a program is to end: their handlers return, and what they have interrupted goes on.
-const HARMLESS: [i32; 5] = [libc::SIGCHLD, libc::SIGWINCH, libc::SIGCONT, libc::SIGURG, libc::SIGALRM];
+/// Signals that do not end a program by default: their handlers return, and what they have interrupted is to go on. Of a handler for another signal nobody can
+/// tell from outside whether it means the end.
+const HARMLESS: [i32; 4] = [libc::SIGCHLD, libc::SIGWINCH, libc::SIGCONT, libc::SIGURG];
 
 /// What came of an examination.
 #[derive(Debug, Default)]
@@ -33,7 +34,9 @@ impl Examination {
     }
 
     fn find(&mut self, finding: Finding) {
-        let alike = |known: &Finding| known.kind == finding.kind && (known.observed == finding.observed || (known.labels == finding.labels && !known.labels.is_empty()));
+        let alike = |known: &Finding| {
+            known.kind == finding.kind && (known.observed == finding.observed || (known.labels == finding.labels && !known.labels.is_empty()))
+        };
         if !self.findings.iter().any(alike) {
             self.findings.push(finding);
         }
@@ -128,7 +131,9 @@ fn not_taken_in_its_stride(undisturbed: &Outcome, tried: &Outcome) -> Option<Fin
 fn goes_unseen(undisturbed: &Outcome, tried: &Outcome) -> Option<Finding> {
     let expected = "a failed call is seen, and the failure is told: by the exit status, or on standard error";
     let next = "test the result of each call where it is made, report it, and exit with another status than 0; errno(3)";
-    if let Some(found) = tried.findings.iter().find(|finding| matches!(&*finding.kind, "deadlock" | "busy-waiting" | "failure-unseen" | "kills-everyone")) {
+    if let Some(found) =
+        tried.findings.iter().find(|finding| matches!(&*finding.kind, "deadlock" | "busy-waiting" | "failure-unseen" | "kills-everyone"))
+    {
         return Some(found.clone());
     }
     match tried.killed_by {
@@ -139,7 +144,12 @@ fn goes_unseen(undisturbed: &Outcome, tried: &Outcome) -> Option<Finding> {
     }
     if tried.exit == Some(0) && tried.output != undisturbed.output && tried.errors == undisturbed.errors {
         let observed = crate::run::difference("standard output", &undisturbed.output, &tried.output).observed;
-        return Some(Finding::new("failure-unseen", expected, format!("it exits with 0 and says nothing, although its output is another: {observed}"), next));
+        return Some(Finding::new(
+            "failure-unseen",
+            expected,
+            format!("it exits with 0 and says nothing, although its output is another: {observed}"),
+            next,
+        ));
     }
     None
 }
@@ -181,4 +191,3 @@ fn under_schedules(patient: &Patient, orders: &Orders, undisturbed: &Outcome, ex
     }
     Ok(())
 }
-

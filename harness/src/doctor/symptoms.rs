@@ -28,7 +28,8 @@ fn dead_children(session: &mut Session, program: Program) -> Option<Finding> {
     let processes = session.processes();
     let dead_before = |parent: ProcessId| {
         let ended = processes[parent.0].ended;
-        let children = processes[parent.0].unreaped.iter().filter(|child| processes[child.0].ended.is_some_and(|at| ended.is_none_or(|end| at < end)));
+        let children =
+            processes[parent.0].unreaped.iter().filter(|child| processes[child.0].ended.is_some_and(|at| ended.is_none_or(|end| at < end)));
         children.copied().collect::<Vec<_>>()
     };
     let found = session.processes_of(program).map(|process| (process.id, dead_before(process.id))).find(|(_, dead)| dead.len() >= SEVERAL)?;
@@ -45,21 +46,25 @@ fn dead_children(session: &mut Session, program: Program) -> Option<Finding> {
     Some(finding.at(label))
 }
 
-/// Pipes and sockets that a program got from the one before it in the same process, and never touched.
+/// Write ends of pipes that a program got from the one before it in the same process, and never touched: whoever reads waits for them to be closed.
 fn inherited(session: &mut Session) -> Option<Finding> {
     let mut found = None;
     for process in session.processes() {
         let Some(table) = &process.descriptors_at_exec else { continue };
-        let Some(exec) = session.events().iter().rposition(|event| event.process == process.id && event.call == Call::Exec && event.succeeded()) else { continue };
+        let Some(exec) = session.events().iter().rposition(|event| event.process == process.id && event.call == Call::Exec && event.succeeded())
+        else {
+            continue;
+        };
         let later = || session.events()[exec + 1..].iter().filter(|event| event.process == process.id);
-        let hands_on = later().any(|event| matches!(event.call, Call::Fork | Call::Exec | Call::Poll | Call::Select | Call::EpollWait | Call::CloseRange));
+        let hands_on =
+            later().any(|event| matches!(event.call, Call::Fork | Call::Exec | Call::Poll | Call::Select | Call::EpollWait | Call::CloseRange));
         if process.parent.is_none() || hands_on {
             continue;
         }
-        let touched = |number: i32| later().any(|event| (event.call.takes_descriptor() || event.call == Call::Dup) && event.arguments[0] as i32 == number);
-        let is_private = |kind: Option<Kind>| matches!(kind, Some(Kind::Pipe | Kind::Unix | Kind::Tcp | Kind::Udp));
-        let kind = |object: &Option<usize>| object.map(|object| session.kind_of_object(object));
-        let leaked = table.iter().find(|(held, object)| held.number > 2 && is_private(kind(object)) && !touched(held.number));
+        let touched =
+            |number: i32| later().any(|event| (event.call.takes_descriptor() || event.call == Call::Dup) && event.arguments[0] as i32 == number);
+        let is_pipe = |object: &Option<usize>| object.is_some_and(|object| session.kind_of_object(object) == Kind::Pipe);
+        let leaked = table.iter().find(|(held, object)| held.number > 2 && held.access.writes() && is_pipe(object) && !touched(held.number));
         if let Some((held, Some(object))) = leaked {
             found = Some((process.id, exec, held.number, *object));
             break;
@@ -73,8 +78,10 @@ fn inherited(session: &mut Session) -> Option<Finding> {
     let finding = Finding::new(
         "descriptor-inherited",
         "a program that is executed gets the descriptors that it needs, and no others",
-        format!("{name} executes {program} with descriptor {number}, {what}, open; it never uses it, and who waits for that end to be closed waits for it too"),
-        "open it with O_CLOEXEC (pipe2(2), socket(2) SOCK_CLOEXEC), or close it between fork and exec",
+        format!(
+            "{name} executes {program} with descriptor {number}, a write end of {what}, open: it never uses it, and whoever reads that pipe waits for it to be closed"
+        ),
+        "make it with pipe2(2) and O_CLOEXEC, or close it between fork and exec",
     );
     Some(finding.at(labels.into_iter().flatten()))
 }
@@ -84,7 +91,16 @@ fn unseen_failure(session: &mut Session) -> Option<Finding> {
     let uses = |event: &Event| {
         matches!(
             event.call,
-            Call::Read | Call::Write | Call::Recv | Call::Send | Call::Listen | Call::Bind | Call::Connect | Call::Accept | Call::MqReceive | Call::MqSend
+            Call::Read
+                | Call::Write
+                | Call::Recv
+                | Call::Send
+                | Call::Listen
+                | Call::Bind
+                | Call::Connect
+                | Call::Accept
+                | Call::MqReceive
+                | Call::MqSend
         ) && event.arguments[0] as i32 == -1
     };
     let events = session.events();

@@ -38,7 +38,11 @@ impl Session {
             Options { decode: true, keep_events: true, keep_data: false, most_events: limits.calls, most_processes: limits.processes as usize };
         process::tick_every(TICK)?;
         let sandbox = Sandbox { tier: Tier::Confined, refused: None, directory, programs: vec![path], reaper: None };
-        Ok(Self { stands: true, traced_too: vec![libc::SYS_ptrace as u32], ..Self::new(Tracer::new(proc, options), sandbox, vec![name.to_owned()], limits, before) })
+        Ok(Self {
+            stands: true,
+            traced_too: vec![libc::SYS_ptrace as u32],
+            ..Self::new(Tracer::new(proc, options), sandbox, vec![name.to_owned()], limits, before)
+        })
     }
 
     /// A signal to every process of the user is not sent: a failed fork's -1, taken for a process id, would mean them all.

@@ -40,7 +40,8 @@ impl<'session> Start<'session> {
             name: name.to_owned(),
             installed: None,
             on: None,
-            called: None, called_by: None,
+            called: None,
+            called_by: None,
             arguments: Vec::new(),
             input: Some(Vec::new()),
             closed: [false; 3],
@@ -140,7 +141,10 @@ impl<'session> Start<'session> {
         let streams = [(stdin, self.closed[0]), (stdout, self.closed[1]), (stderr, self.closed[2])];
         let launch = Launch {
             path,
-            arguments: std::iter::once(self.called_by.as_deref().unwrap_or(&self.name).as_bytes()).chain(self.arguments.iter().map(Vec::as_slice)).map(text).collect::<Result<_, _>>()?,
+            arguments: std::iter::once(self.called_by.as_deref().unwrap_or(&self.name).as_bytes())
+                .chain(self.arguments.iter().map(Vec::as_slice))
+                .map(text)
+                .collect::<Result<_, _>>()?,
             environment: if session.stands { own_environment()? } else { environment(&session.sandbox.directory)? },
             directory: descriptor::c_path(&session.sandbox.directory)?,
             stdio: streams.map(|(stream, closed)| (!closed).then_some(stream)),

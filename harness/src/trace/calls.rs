@@ -155,7 +155,11 @@ impl Tracer {
         if self.options.decode && self.processes[event.process.0].executed {
             let before = std::mem::replace(&mut event.detail, Detail::None);
             let moves = event.call.takes_data() || event.call.gives_data();
-            event.detail = if moves && !self.options.keep_data { before } else { decode::at_exit(pid, event.call, &event.arguments, event.number, result, before) };
+            event.detail = if moves && !self.options.keep_data {
+                before
+            } else {
+                decode::at_exit(pid, event.call, &event.arguments, event.number, result, before)
+            };
             self.take_note(pid, pending.event, pending.keeps_alarm);
             self.after_scheduled_call(pid, pending.event)?;
         }
