@@ -9,9 +9,9 @@
 
 mod build;
 mod check;
+mod doctor;
 mod explain;
 mod given;
-mod doctor;
 mod hint;
 mod init;
 mod interrupt;

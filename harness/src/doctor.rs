@@ -77,6 +77,7 @@ struct Circumstances<'a> {
     fault: Option<Fault>,
     schedule: Option<u64>,
     every: Option<&'a Every>,
+    output_to_file: bool,
 }
 
 /// Most bytes of output that are compared.
@@ -130,7 +131,7 @@ fn watched(patient: &Patient, orders: &Orders, circumstances: &Circumstances<'_>
     if let Some(fault) = &circumstances.fault {
         session.arm(fault.clone());
     }
-    let mut start = session.program(&name).called_by(&patient.command[0]).stdin(patient.input.clone());
+    let mut start = session.program(&name).called_by(&patient.command[0]).stdin(patient.input.clone()).output_to_file(circumstances.output_to_file);
     for argument in &patient.command[1..] {
         start = start.arg(argument);
     }

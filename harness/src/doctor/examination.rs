@@ -75,7 +75,7 @@ fn with_faults(patient: &Patient, orders: &Orders, undisturbed: &Outcome, most: 
         return Ok(());
     }
     let failures = every_failure().at_most(most);
-    let again = run_once(patient, orders, &Circumstances { every: Some(&failures), ..Circumstances::default() })?;
+    let again = run_once(patient, orders, &Circumstances { every: Some(&failures), output_to_file: true, ..Circumstances::default() })?;
     examination.runs += 1;
     if again.broken.is_some() || again.exit != undisturbed.exit || again.output != undisturbed.output {
         examination.note("no faults were tried: what it does varies by itself from run to run");
@@ -92,7 +92,7 @@ fn with_faults(patient: &Patient, orders: &Orders, undisturbed: &Outcome, most: 
         if found.contains(&key) {
             continue;
         }
-        let tried = run_once(patient, orders, &Circumstances { fault: Some(fault), ..Circumstances::default() })?;
+        let tried = run_once(patient, orders, &Circumstances { fault: Some(fault), output_to_file: !passing, ..Circumstances::default() })?;
         examination.runs += 1;
         if let Some(reason) = &tried.broken {
             examination.note(format!("a run with a fault could not be followed: {reason}"));

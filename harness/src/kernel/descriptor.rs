@@ -170,3 +170,13 @@ pub fn may_execute(path: &[u8]) -> bool {
     // SAFETY: the path is a NUL-terminated string.
     CString::new(path).is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::X_OK) } == 0)
 }
+
+/// A file without a name, in memory: to read it from its beginning, and to write it; memfd_create(2).
+pub fn file_in_memory() -> io::Result<(OwnedFd, OwnedFd)> {
+    // SAFETY: the name is a NUL-terminated string.
+    let write = checked(unsafe { libc::memfd_create(c"output".as_ptr(), libc::MFD_CLOEXEC) })?;
+    // SAFETY: the call before made the descriptor, and nothing else owns it.
+    let write = unsafe { OwnedFd::from_raw_fd(write) };
+    let read = open_at(None, &CString::new(format!("/proc/self/fd/{}", write.as_raw_fd()))?, libc::O_RDONLY, 0)?;
+    Ok((read, write))
+}

@@ -28,6 +28,7 @@ pub struct Start<'session> {
     on: Option<String>,
     called: Option<String>,
     called_by: Option<String>,
+    output_to_file: bool,
     arguments: Vec<Vec<u8>>,
     input: Option<Vec<u8>>,
     closed: [bool; 3],
@@ -41,7 +42,7 @@ impl<'session> Start<'session> {
             installed: None,
             on: None,
             called: None,
-            called_by: None,
+            called_by: None, output_to_file: false,
             arguments: Vec::new(),
             input: Some(Vec::new()),
             closed: [false; 3],
@@ -94,6 +95,13 @@ impl<'session> Start<'session> {
         self
     }
 
+    /// Standard output is a file, not a pipe: then it may be on a disk that is full.
+    #[must_use]
+    pub(crate) fn output_to_file(mut self, file: bool) -> Self {
+        self.output_to_file = file;
+        self
+    }
+
     /// Standard input: these bytes, then end-of-file. Without it standard input is at its end.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
@@ -133,7 +141,7 @@ impl<'session> Start<'session> {
         let number = session.running.len();
         let text = |text: &[u8]| CString::new(text).map_err(|_| Unpassed::Broken("an argument with a NUL byte".into()));
         let (stdin, stdin_ours) = descriptor::pipe()?;
-        let (stdout_ours, stdout) = descriptor::pipe()?;
+        let (stdout_ours, stdout) = if self.output_to_file { descriptor::file_in_memory()? } else { descriptor::pipe()? };
         let (stderr_ours, stderr) = descriptor::pipe()?;
         session.note_standard(&stdin, "standard input")?;
         session.note_standard(&stdout, "standard output")?;
@@ -148,7 +156,7 @@ impl<'session> Start<'session> {
             environment: if session.stands { own_environment()? } else { environment(&session.sandbox.directory)? },
             directory: descriptor::c_path(&session.sandbox.directory)?,
             stdio: streams.map(|(stream, closed)| (!closed).then_some(stream)),
-            limits: if session.stands { Vec::new() } else { resource_limits(&session.limits, session.sandbox.tier) },
+            limits: if session.stands { own_limits(self.output_to_file) } else { resource_limits(&session.limits, session.sandbox.tier) },
             filter: filter(&Stops::These([session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat())),
             capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),
             own_session: true,
@@ -168,7 +176,7 @@ impl<'session> Start<'session> {
             name: self.called.unwrap_or(self.name),
             process,
             input: Input::new(stdin_ours, self.input)?,
-            output: Output::new(stdout_ours, session.limits.output_bytes)?,
+            output: if self.output_to_file { Output::file } else { Output::new }(stdout_ours, session.limits.output_bytes)?,
             errors: Output::new(stderr_ours, session.limits.output_bytes)?,
             taken: 0,
         });
@@ -197,6 +205,11 @@ impl Session {
 fn environment(directory: &Path) -> io::Result<Vec<CString>> {
     let home = format!("HOME={}", directory.display());
     ["PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home].iter().map(|text| CString::new(*text).map_err(io::Error::from)).collect()
+}
+
+/// The caller's own, but that a file in memory does not take all of it.
+fn own_limits(output_to_file: bool) -> Vec<(libc::__rlimit_resource_t, u64)> {
+    if output_to_file { vec![(libc::RLIMIT_FSIZE, 256 << 20)] } else { Vec::new() }
 }
 
 /// This process's own.

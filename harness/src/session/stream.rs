@@ -71,6 +71,8 @@ impl Input {
 /// What came from standard output or standard error.
 pub struct Output {
     pipe: Option<OwnedFd>,
+    /// Whether it is a file instead: its end is only where it ends by now.
+    grows: bool,
     /// The bytes, up to the limit.
     pub bytes: Vec<u8>,
     most: usize,
@@ -80,7 +82,12 @@ impl Output {
     /// Keeps at most so many bytes; what comes after them is read and dropped.
     pub fn new(pipe: OwnedFd, most: usize) -> io::Result<Self> {
         descriptor::set_nonblocking(pipe.as_fd())?;
-        Ok(Self { pipe: Some(pipe), bytes: Vec::new(), most })
+        Ok(Self { pipe: Some(pipe), grows: false, bytes: Vec::new(), most })
+    }
+
+    /// The same for a file that the program writes to.
+    pub fn file(file: OwnedFd, most: usize) -> io::Result<Self> {
+        Ok(Self { grows: true, ..Self::new(file, most)? })
     }
 
     /// Reads what is there; `true` if anything moved.
@@ -90,6 +97,7 @@ impl Output {
         let mut total = 0;
         while total < MOST_AT_ONCE {
             match descriptor::read(pipe.as_fd(), &mut buffer) {
+                Ok(0) if self.grows => break,
                 Ok(0) => {
                     self.pipe = None;
                     break;
