@@ -136,11 +136,8 @@ fn goes_unseen(undisturbed: &Outcome, tried: &Outcome) -> Option<Finding> {
     {
         return Some(found.clone());
     }
-    match tried.killed_by {
-        Some(signal @ (libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL)) => {
-            return Some(Finding::new("failure-unseen", expected, format!("{} kills it", signal_name(signal)), next));
-        }
-        _ => {}
+    if let Some(signal @ (libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL)) = tried.killed_by {
+        return Some(Finding::new("failure-unseen", expected, format!("{} kills it", signal_name(signal)), next));
     }
     if tried.exit == Some(0) && tried.output != undisturbed.output && tried.errors == undisturbed.errors {
         let observed = crate::run::difference("standard output", &undisturbed.output, &tried.output).observed;
