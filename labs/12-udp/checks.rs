@@ -13,7 +13,7 @@ mod steps;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use client::{Client, MEASURED, PATIENT, RESTLESS, kill, start, time_goes_by, times_sent};
+use client::{Client, MEASURED, PATIENT, RESTLESS, is_held, kill, start, time_goes_by};
 use harness::prelude::*;
 use refusals::{ends_with_usage, refuses, reports, unanswerable};
 use server::{Phase, Server, holds_one_socket, stops_before_each_call};
@@ -509,18 +509,6 @@ fn rest_of_time(lab: &Lab, asked: &[u8]) -> Verdict {
         }
         session.pass()
     })
-}
-
-/// Lets the run go on until this fault holds the client; false if it sends again first, because it waits in a call of another kind, or another of its threads
-/// has waited since before the question was sent.
-fn is_held(session: &mut Session, client: Program, fault: Armed) -> Result<bool, Unpassed> {
-    let goal = "ask waits for its answer, and then sends again";
-    let held = session
-        .until(goal, |session| Ok(if session.fired(fault).fired > 0 { Some(true) } else { (times_sent(session, client) > 1).then_some(false) }))?;
-    if held {
-        session.until_held(fault)?;
-    }
-    Ok(held)
 }
 
 /// A failed call is reported as `PROGRAM: CALL: message` on standard error, and the program exits with 1.

@@ -34,8 +34,9 @@ pub(super) const CALLS: [&str; 5] = ["clock_gettime", "gettimeofday", "time", "g
 const AT_NULL: u64 = 0;
 const AT_IGNORE: u64 = 1;
 const AT_SYSINFO_EHDR: u64 = 33;
-/// Most bytes of a new program's stack that are searched for the auxiliary vector.
-const MOST_STACK: usize = 1 << 20;
+/// Bytes of a new program's stack that are searched for the auxiliary vector, at first and at most.
+const LEAST_STACK: usize = 4 << 10;
+const MOST_STACK: usize = 2 << 20;
 
 /// The clocks of a run, and what they will wake.
 pub(super) struct Time {
@@ -221,17 +222,17 @@ impl Tracer {
             return Ok(());
         }
         let start = Registers::get(pid)?.frame()[1];
-        let mut stack = vec![0; MOST_STACK];
-        let length = read_to_the_end(pid, start, &mut stack);
-        let words: Vec<u64> = stack[..length].chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default())).collect();
-        // The number of arguments, the arguments and 0, the environment and 0, then pairs of type and value.
-        let arguments = 1 + words.first().map_or(0, |count| *count as usize) + 1;
-        let environment = words.iter().skip(arguments).take_while(|word| **word != 0).count() + 1;
-        let vector = arguments + environment;
-        let entries = words.get(vector..).unwrap_or_default().chunks_exact(2).take_while(|entry| entry[0] != AT_NULL);
-        for place in entries.enumerate().filter(|(_, entry)| entry[0] == AT_SYSINFO_EHDR).map(|(index, _)| vector + index * 2) {
-            ptrace::poke(pid, start + place as u64 * 8, AT_IGNORE)?;
+        let mut most = LEAST_STACK;
+        while most <= MOST_STACK {
+            let mut stack = vec![0; most];
+            let length = read_to_the_end(pid, start, &mut stack);
+            let words: Vec<u64> = stack[..length].chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap_or_default())).collect();
+            if let Some(places) = places_of_clocks(&words) {
+                return places.into_iter().try_for_each(|place| ptrace::poke(pid, start + place as u64 * 8, AT_IGNORE));
+            }
+            most *= 8;
         }
+        self.blind.get_or_insert_with(|| "a program whose clocks cannot be hidden: its arguments and environment are too many".into());
         Ok(())
     }
 
@@ -407,6 +408,18 @@ impl Tracer {
     }
 }
 
+/// The entries of the auxiliary vector that tell of the clocks' code, by their places among the words of a new program's stack; `None` where the words end before
+/// the vector does.
+fn places_of_clocks(words: &[u64]) -> Option<Vec<usize>> {
+    // The number of arguments, the arguments and 0, the environment and 0, then pairs of type and value.
+    let environment = 1 + usize::try_from(*words.first()?).ok()? + 1;
+    let vector = environment + words.get(environment..)?.iter().position(|word| *word == 0)? + 1;
+    let entries = words.get(vector..)?.chunks_exact(2);
+    let end = entries.clone().position(|entry| entry[0] == AT_NULL)?;
+    let of_clocks = entries.take(end).enumerate().filter(|(_, entry)| entry[0] == AT_SYSINFO_EHDR);
+    Some(of_clocks.map(|(index, _)| vector + index * 2).collect())
+}
+
 /// The time limit of a call at its entry, if it has one, and the argument that states it.
 fn limit_of(pid: Pid, event: &Event, time: &Time) -> Option<(Limit, Option<usize>)> {
     let arguments = &event.arguments;
@@ -485,4 +498,17 @@ fn read_to_the_end(pid: Pid, start: u64, buffer: &mut [u8]) -> usize {
         }
     }
     length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clocks_are_found_behind_arguments_and_environment() {
+        let stack = [2, 0x100, 0x108, 0, 0x200, 0, 6, 4096, AT_SYSINFO_EHDR, 0x7fff_0000, 16, 1, AT_NULL, 0];
+        assert_eq!(places_of_clocks(&stack), Some(vec![8]));
+        assert_eq!(places_of_clocks(&stack[..9]), None, "the vector goes on");
+        assert_eq!(places_of_clocks(&[0, 0, 0, 6, 4096, AT_NULL, 0]), Some(vec![]));
+    }
 }

@@ -199,6 +199,18 @@ pub fn times_sent(session: &Session, program: Program) -> usize {
     session.events_of(program).filter(sent).count()
 }
 
+/// Lets the run go on until this fault holds the client; false if it sends again first, because it waits in a call of another kind, or another of its threads
+/// has waited since before the question was sent.
+pub fn is_held(session: &mut Session, client: Program, fault: Armed) -> Result<bool, Unpassed> {
+    let goal = "ask waits for its answer, and then sends again";
+    let held = session
+        .until(goal, |session| Ok(if session.fired(fault).fired > 0 { Some(true) } else { (times_sent(session, client) > 1).then_some(false) }))?;
+    if held {
+        session.until_held(fault)?;
+    }
+    Ok(held)
+}
+
 /// Ends a client that still waits.
 pub fn kill(session: &mut Session, program: Program) -> Result<(), Unpassed> {
     if !session.has_ended(program) {
