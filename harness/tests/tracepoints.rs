@@ -33,11 +33,13 @@ const TRACEFS: &str = "/sys/kernel/tracing/instances";
 struct Instance(PathBuf);
 
 impl Instance {
-    fn new(name: &str) -> Result<Self, String> {
+    /// With room for so many calls, should the reader fall behind.
+    fn new(name: &str, calls: usize) -> Result<Self, String> {
+        let kib = (calls / 8).max(16 << 10).to_string();
         let path = Path::new(TRACEFS).join(format!("lab-{name}-{}", std::process::id()));
         std::fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let instance = Self(path);
-        for (file, text) in [("buffer_size_kb", "16384"), ("options/event-fork", "1"), ("events/raw_syscalls/enable", "1")] {
+        for (file, text) in [("buffer_size_kb", &*kib), ("options/event-fork", "1"), ("events/raw_syscalls/enable", "1")] {
             std::fs::write(instance.0.join(file), text).map_err(|error| format!("{file}: {error}"))?;
         }
         Ok(instance)
@@ -51,7 +53,7 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         let _ = std::fs::write(self.0.join("events/raw_syscalls/enable"), "0");
-        // What is left there takes 16 MiB until the next start of the machine.
+        // What is left there takes its room until the next start of the machine.
         let _ = std::fs::remove_dir(&self.0);
     }
 }
@@ -92,8 +94,8 @@ fn take_ours(calls: &mut Calls, line: &str) {
 }
 
 /// Traces a command by both, and compares; how many calls there were, or the reason why it cannot be done here.
-fn compared(name: &str, command: &[&str]) -> Result<usize, String> {
-    let instance = Instance::new(name)?;
+fn compared(name: &str, command: &[&str], expected: usize) -> Result<usize, String> {
+    let instance = Instance::new(name, expected)?;
     let ours = folder::empty(&format!("tracepoints/{name}")).join("trace");
     let done = Arc::new(AtomicBool::new(false));
     let pipe = std::fs::File::options().read(true).custom_flags_nonblocking().open(instance.file("trace_pipe")).map_err(|error| error.to_string())?;
@@ -115,9 +117,10 @@ fn compared(name: &str, command: &[&str]) -> Result<usize, String> {
             }
         }
     });
+    // From there on the kernel tells of this process and its children, and not of the tracer.
     let script = format!("echo $$ >{} && exec \"$@\"", instance.file("set_event_pid"));
-    let mut traced = Command::new("sh");
-    traced.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_lab"), "trace", "--all", "-o"]).arg(&ours).arg("--").args(command);
+    let mut traced = Command::new(env!("CARGO_BIN_EXE_lab"));
+    traced.args(["trace", "--all", "-o"]).arg(&ours).args(["--", "sh", "-c", &script, "sh"]).args(command);
     let output = deadline::output_within(900, &mut traced);
     std::thread::sleep(std::time::Duration::from_millis(300));
     done.store(true, Ordering::Release);
@@ -132,13 +135,13 @@ fn compared(name: &str, command: &[&str]) -> Result<usize, String> {
     let mut same = 0;
     for (task, ours) in &observed {
         let kernels = kernel.get(task).map_or(&[][..], Vec::as_slice);
-        // Of the first task the kernel also tells what the harness does before it executes the program.
-        let from = if ours.first().is_some_and(|call| call.name == "execve") {
-            kernels.iter().position(|call| call.name == "execve").unwrap_or(0)
-        } else {
-            0
+        // Of the first task both tell from the execution of the command on: the shell before it was executed itself.
+        let executes = |calls: &[Call], nth: usize| calls.iter().enumerate().filter(|(_, call)| call.name == "execve").nth(nth).map(|(at, _)| at);
+        let is_first = ours.first().is_some_and(|call| call.name == "execve");
+        let (from, ours_from) = if is_first { (executes(kernels, 0), executes(ours, 1)) } else { (Some(0), Some(0)) };
+        let (Some(kernels), Some(ours)) = (from.and_then(|at| kernels.get(at..)), ours_from.and_then(|at| ours.get(at..))) else {
+            panic!("task {task} does not execute the command: {kernels:?} {ours:?}")
         };
-        let kernels = &kernels[from.min(kernels.len())..];
         let different = kernels.iter().zip(ours).position(|(one, other)| one != other);
         let place = different.map(|at| format!("{:?} and {:?}", kernels[at], ours[at]));
         assert_eq!((kernels.len(), place), (ours.len(), None), "task {task}: the kernel's calls and ours");
@@ -160,7 +163,7 @@ impl Nonblocking for std::fs::OpenOptions {
 
 #[track_caller]
 fn assert_same(name: &str, command: &[&str], at_least: usize) {
-    match compared(name, command) {
+    match compared(name, command, at_least) {
         Ok(same) => {
             println!("{name}: {same} calls, every one the same");
             assert!(same >= at_least, "{same} calls are fewer than the program makes");
