@@ -120,6 +120,9 @@ struct RunArguments {
     /// Do only this part of the batch, for instance 3/8; its records go to OUT/shards, and `grade merge` joins them
     #[arg(long, value_parser = Shard::parse)]
     shard: Option<Shard>,
+    /// Grade nothing yet: take in what is packed, draw the seed, build the checks; then start the shards
+    #[arg(long, conflicts_with = "shard")]
+    prepare: bool,
     /// Grade again although nothing has changed: all, student=NAME, lab=LAB or check=LAB/CHECK; may be repeated
     #[arg(long, value_parser = Again::parse)]
     again: Vec<Again>,
@@ -251,6 +254,7 @@ fn run_batch(arguments: RunArguments) -> Result<u8, Failure> {
         late: arguments.late,
         shard: arguments.shard,
         again: arguments.again,
+        prepare: arguments.prepare,
     };
     let Batch { seed, graded, kept, warnings, attention, changes } = run::run(&root()?, &request)?;
     let result = request.shard.map_or_else(|| request.out.join("grades.csv"), |shard| shard.folder(&request.out));
@@ -287,6 +291,7 @@ fn merge_shards(arguments: MergeArguments) -> Result<u8, Failure> {
         late: arguments.late,
         shard: None,
         again: Vec::new(),
+        prepare: false,
     };
     let merged = merge::merge(&root()?, &request, &arguments.from)?;
     merged.warnings.iter().for_each(|warning| anstream::eprintln!("warning: {}", shown(warning)));

@@ -68,6 +68,8 @@ pub struct Request {
     pub shard: Option<Shard>,
     /// What is graded again.
     pub again: Vec<Again>,
+    /// Whether nothing is graded yet: only what all shards need is done.
+    pub prepare: bool,
 }
 
 /// What came out of a batch.
@@ -114,12 +116,15 @@ pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
     let compiler = Compiler::find(root)?;
     let mut ready = BTreeMap::new();
     for (number, lab) in plan.labs.iter().enumerate() {
-        if units.iter().any(|unit| unit.lab == number && desk.is_open(unit)) {
+        if request.prepare || units.iter().any(|unit| unit.lab == number && desk.is_open(unit)) {
             progress.building(&lab.folder);
             ready.insert(number, ReadyLab::prepare(root, lab, &compiler)?);
         }
     }
     let mut batch = Batch { seed, warnings: plan.roster.warnings.clone(), ..Batch::default() };
+    if request.prepare {
+        return Ok(batch);
+    }
     let earned = grade(&desk, &units, &ready, request.jobs, &progress, &mut batch)?;
     progress.end();
     if request.shard.is_none() {
