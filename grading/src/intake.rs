@@ -91,8 +91,13 @@ pub fn is_packed(submissions: &Path) -> Result<bool, Failure> {
         if entry.file_type().map_err(failed)?.is_dir() {
             // A folder that cannot be read has a record of its own.
             for inner in std::fs::read_dir(entry.path()).into_iter().flatten().filter_map(Result::ok) {
-                let is_file = inner.file_type().is_ok_and(|kind| kind.is_file());
-                archives |= see(format!("{name}/{}", inner.file_name().to_string_lossy())) && is_file;
+                let kind = inner.file_type();
+                let inner_name = format!("{name}/{}", inner.file_name().to_string_lossy());
+                archives |= see(inner_name.clone()) && kind.as_ref().is_ok_and(std::fs::FileType::is_file);
+                if kind.is_ok_and(|kind| kind.is_dir()) {
+                    let names = std::fs::read_dir(inner.path()).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
+                    archives |= names.into_iter().any(|file| see(format!("{inner_name}/{}", file.to_string_lossy())));
+                }
             }
         } else {
             archives |= see(name);

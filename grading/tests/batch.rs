@@ -260,3 +260,26 @@ fn shards_make_the_same_records_as_one_batch_and_the_coordinator_misses_nothing(
     assert!(code == 3 && stdout.contains("s01 01-echo") && stdout.contains("is of another submission"), "{stdout}{stderr}");
     assert!(stderr.contains("records/s00/01-echo.json is of no submission of this batch"), "{stderr}");
 }
+
+#[test]
+fn a_shard_that_is_started_twice_at_once_is_done_once() {
+    let class = Class::new();
+    for number in 0..6 {
+        class.hand_in(&format!("s{number}"), &format!("{RIGHT}// {number}\n"));
+    }
+    let start = || {
+        let mut command = class.course.grade();
+        command.arg("run").arg(class.path("submissions")).arg("--out").arg(class.path("out")).args(["--shard", "1/1", "--seed", "7"]);
+        command.env("FIXTURE_MARKS", class.path("marks")).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    let both = [start(), start()].map(|child| told(&child.wait_with_output().unwrap()));
+    let mut said: Vec<&str> = both.iter().map(|(_, stdout, _)| stdout.split(',').next().unwrap()).collect();
+    said.sort_unstable();
+    assert_eq!((both[0].0, both[1].0, said), (0, 0, vec!["0 graded", "6 graded"]), "{both:?}");
+    assert!(
+        both.iter().any(|(_, _, stderr)| stderr.contains("another `grade run` is at work in") && stderr.contains("waiting for its end")),
+        "{both:?}"
+    );
+    assert_eq!(class.runs(), 6);
+    assert!(class.command("merge", &[]).1.starts_with("6 records"));
+}

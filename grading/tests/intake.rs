@@ -84,15 +84,19 @@ fn archives_of_students_are_taken_in_whatever_folder_is_around_the_lab() {
         .put("tar.tar", TarFile::new().file("./01-echo/src/main.rs", WRONG).done())
         .put("folder/01-echo/src/main.rs", RIGHT)
         .put("inside/01-echo.zip", ZipFile::new().file("01-echo\\src\\main.rs", RIGHT).done())
+        .put("contents/01-echo.zip", ZipFile::new().file("src/main.rs", RIGHT).done())
+        .put("within/01-echo/work.zip", ZipFile::new().file("src/main.rs", RIGHT).done())
         .put("__MACOSX/zip/._main.rs", "")
         .put("notes.txt", "");
     fs::create_dir(download.path().join("absent")).unwrap();
     let (code, stdout, stderr) = download.take(&[]);
     assert_eq!(code, 0, "{stdout}{stderr}");
-    assert_eq!(download.ledger()["students"].as_object().unwrap().len(), 6, "who handed in nothing is a student too");
-    assert!(stdout.starts_with("5 students, 5 labs taken in, 0 refused, 1 warnings (plain)"), "{stdout}{stderr}");
+    assert_eq!(download.ledger()["students"].as_object().unwrap().len(), 8, "who handed in nothing is a student too");
+    assert!(stdout.starts_with("7 students, 7 labs taken in, 0 refused, 1 warnings (plain)"), "{stdout}{stderr}");
     assert!(stderr.contains("warning: notes.txt belongs to no student"), "{stderr}");
-    for (student, text) in [("zip", RIGHT), ("deep", RIGHT), ("tar", WRONG), ("folder", RIGHT), ("inside", RIGHT)] {
+    for (student, text) in
+        [("zip", RIGHT), ("deep", RIGHT), ("tar", WRONG), ("folder", RIGHT), ("inside", RIGHT), ("contents", RIGHT), ("within", RIGHT)]
+    {
         assert_eq!(download.echo(student).as_deref(), Ok(text), "{student}");
     }
     let kept = fs::read_dir(download.folder.path().join("taken/sources")).unwrap().count();

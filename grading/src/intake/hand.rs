@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use harness::manifest::LabFolder;
 
 use super::container::{archive_stem, each_in_bytes, is_other_archive};
-use super::entry::{ONE_STUDENT, Refused, Stop, Thing, read_at_most};
+use super::entry::{Entry, ONE_STUDENT, Refused, Stop, Thing, read_at_most};
 use super::placing::{Fit, Placed, place};
 use crate::failure::Failure;
 use crate::run::collect::LARGEST;
@@ -93,8 +93,11 @@ impl Hand {
             Thing::File(reader) if archive => match read_at_most(reader, LARGEST_ARCHIVE) {
                 Ok(Some(bytes)) => {
                     let before = self.candidates.len();
-                    let mut visit = |entry: super::entry::Entry<'_>| {
-                        self.take_one(desk, &entry.path, &format!("{path}: {}", entry.path), entry.thing).map_err(Stop::from)
+                    // An archive stands for a folder of its name: `02-pipe.zip` may hold `src/main.rs` alone.
+                    let folder = archive_stem(path).unwrap_or_default();
+                    let mut visit = |entry: Entry<'_>| {
+                        let (inner, shown) = (format!("{folder}/{}", entry.path), format!("{path}: {}", entry.path));
+                        self.take_one(desk, &inner, &shown, entry.thing).map_err(Stop::from)
                     };
                     match each_in_bytes(&bytes, &ONE_STUDENT, &mut visit) {
                         Ok(()) => {}

@@ -91,8 +91,9 @@ impl Detector {
                 self.manifest = Some(wrapper);
             }
         }
-        if self.tops.len() < 3 {
-            self.tops.insert(path.split('/').next().unwrap_or_default().to_owned());
+        let top = path.split('/').next().unwrap_or_default();
+        if self.tops.len() < 2 && !top.starts_with('.') && top != "__MACOSX" {
+            self.tops.insert(top.to_owned());
         }
         if moodle_name(path.split('/').next().unwrap_or_default()).is_some() {
             self.moodle.insert(String::new());
@@ -106,11 +107,13 @@ impl Detector {
     }
 
     /// The layout that all names together have.
+    /// What lies in a folder tells it only if that folder is all there is: in a class of folders it is what one student called a file.
     #[must_use]
     pub fn layout(&self) -> Layout {
-        if let Some(wrapper) = &self.manifest {
+        let around_all = |wrapper: &&String| wrapper.is_empty() || self.tops.len() == 1;
+        if let Some(wrapper) = self.manifest.as_ref().filter(around_all) {
             Layout { platform: Platform::Gradescope, wrapper: wrapper.clone() }
-        } else if let Some(wrapper) = self.moodle.first() {
+        } else if let Some(wrapper) = self.moodle.first().filter(around_all) {
             Layout { platform: Platform::Moodle, wrapper: wrapper.clone() }
         } else if self.canvas > 0 && 2 * self.canvas > self.top_files {
             Layout { platform: Platform::Canvas, wrapper: String::new() }
@@ -209,6 +212,14 @@ mod tests {
             (&["pipe/Ann Example_77_assignsubmission_file_/main.rs"], Platform::Moodle, "pipe/"),
         ] {
             assert_eq!(layout(names), Layout { platform, wrapper: wrapper.into() }, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_one_student_calls_a_file_does_not_tell_the_layout_of_the_class() {
+        for name in ["submission_metadata.yml", "Bob_1_assignsubmission_file/main.rs", "bob_1_2_main.rs"] {
+            let layout = layout(&["ann/02-pipe/src/main.rs", &format!("bob/{name}"), "eve.zip"]);
+            assert_eq!(layout, Layout { platform: Platform::Plain, wrapper: String::new() }, "{name}");
         }
     }
 
