@@ -93,10 +93,14 @@ impl Hand {
             Thing::File(reader) if archive => match read_at_most(reader, LARGEST_ARCHIVE) {
                 Ok(Some(bytes)) => {
                     let before = self.candidates.len();
-                    // An archive stands for a folder of its name: `02-pipe.zip` may hold `src/main.rs` alone.
+                    // An archive stands for a folder of its name (`02-pipe.zip` may hold `src/main.rs` alone), or for what is in it.
                     let folder = archive_stem(path).unwrap_or_default();
+                    let around = path.rsplit_once('/').map_or("", |(around, _)| around);
                     let mut visit = |entry: Entry<'_>| {
                         let (inner, shown) = (format!("{folder}/{}", entry.path), format!("{path}: {}", entry.path));
+                        let unpacked = format!("{around}/{}", entry.path);
+                        let fits = place(&unpacked, desk.labs, desk.only).is_some_and(|placed| placed.fit == Fit::InLabFolder);
+                        let inner = if fits { unpacked } else { inner };
                         self.take_one(desk, &inner, &shown, entry.thing).map_err(Stop::from)
                     };
                     match each_in_bytes(&bytes, &ONE_STUDENT, &mut visit) {
