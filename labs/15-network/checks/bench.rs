@@ -95,26 +95,21 @@ impl Bench {
         Ok(sent)
     }
 
-    /// The same as [`Bench::exchange`], where these hosts answer requests of ARP for their addresses; requests and answers are not in what this returns.
+    /// The same as [`Bench::exchange`], where these hosts answer requests of ARP for their addresses; those requests are not in what this returns.
     pub fn exchange_among(&mut self, session: &mut Session, lan: usize, frame: &[u8], hosts: &[Host]) -> Result<Vec<Sent>, Unpassed> {
+        let asked = |(lan, frame): &Sent| hosts.iter().find(|host| host.lan == *lan && is_request_for(frame, host.address));
         let mut sent = self.exchange(session, lan, frame)?;
         let mut rest = Vec::new();
         // A router that asks again and again for what it has been told is stopped here.
         for _ in 0..20 {
-            let (asked, other): (Vec<Sent>, Vec<Sent>) = sent.into_iter().partition(|(_, frame)| open(frame).2 == ARP);
+            let (requests, other): (Vec<Sent>, Vec<Sent>) = sent.into_iter().partition(|one| asked(one).is_some());
             rest.extend(other);
-            let mut answers = Vec::new();
-            for (lan, request) in asked {
-                for host in hosts.iter().filter(|host| host.lan == lan && is_request_for(&request, host.address)) {
-                    let (address, mac) = router_on(lan);
-                    answers.push((lan, host.answers(mac, address)));
-                }
-            }
-            if answers.is_empty() {
+            if requests.is_empty() {
                 return Ok(rest);
             }
-            for (lan, answer) in answers {
-                self.wires[lan].send(&answer)?;
+            for host in requests.iter().filter_map(asked) {
+                let (address, mac) = router_on(host.lan);
+                self.wires[host.lan].send(&host.answers(mac, address))?;
             }
             sent = self.all_that_comes(session)?;
         }
@@ -132,10 +127,24 @@ impl Bench {
         is_packet_to(&sent, &packet.one_hop_on().bytes(), hop)
     }
 
-    /// Sends a frame, after which nothing may happen.
-    pub fn leaves_alone(&mut self, session: &mut Session, lan: usize, what: &str, frame: &[u8], hosts: &[Host]) -> Result<(), Unpassed> {
-        let sent = self.exchange_among(session, lan, frame, hosts)?;
-        under(&format!("after {what}"), nothing(&sent))
+    /// Sends frames, after which nothing may happen: all of them, and where that is too much, one after the other, to tell which it is.
+    pub fn leaves_alone(&mut self, session: &mut Session, lan: usize, cases: &[(String, Vec<u8>)], hosts: &[Host]) -> Result<(), Unpassed> {
+        let Some(((_, last), others)) = cases.split_last() else { return Ok(()) };
+        for (_, frame) in others {
+            self.wires[lan].send(frame)?;
+        }
+        let names: Vec<&str> = cases.iter().map(|(what, _)| &**what).collect();
+        let all = format!("after {}", names.join(", "));
+        let sent = under(&all, self.exchange_among(session, lan, last, hosts))?;
+        if sent.is_empty() {
+            return Ok(());
+        }
+        for (what, frame) in cases {
+            let circumstance = format!("after {what}");
+            let sent = under(&circumstance, self.exchange_among(session, lan, frame, hosts))?;
+            under(&circumstance, nothing(&sent))?;
+        }
+        under(&all, nothing(&sent))
     }
 }
 

@@ -132,9 +132,8 @@ pub fn silence(lab: &Lab) -> Verdict {
         let mut bench = Bench::with_routes(session, &["224.0.0.0/3=10.3.0.9".to_owned(), "0.0.0.0/1=10.3.0.9".to_owned()])?;
         under("before anything else", is_complained_of(session, &mut bench, &left, &late, TIME_EXCEEDED))?;
         under("before anything else", is_complained_of(session, &mut bench, &left, &lost, UNREACHABLE))?;
-        for (what, packet) in &cases {
-            bench.leaves_alone(session, left.lan, what, &Bench::to_router(&left, &packet.bytes()), &[left, right])?;
-        }
+        let frames: Vec<_> = cases.into_iter().map(|(what, packet)| (what, Bench::to_router(&left, &packet.bytes()))).collect();
+        bench.leaves_alone(session, left.lan, &frames, &[left, right])?;
         session.pass()
     })
 }
@@ -167,8 +166,9 @@ pub fn echo(lab: &Lab) -> Verdict {
                 return under(&circumstance, Err(difference("the echo reply", expected, &observed).into()));
             }
         }
-        bench.leaves_alone(session, from.lan, "an echo request with a wrong checksum", &Bench::to_router(&from, &bad_sum.bytes()), &[from])?;
-        bench.leaves_alone(session, from.lan, "an echo reply", &Bench::to_router(&from, &reply.bytes()), &[from])?;
+        let frames = [("an echo request with a wrong checksum", &bad_sum), ("an echo reply", &reply)];
+        let frames = frames.map(|(what, packet)| (what.to_owned(), Bench::to_router(&from, &packet.bytes())));
+        bench.leaves_alone(session, from.lan, &frames, &[from])?;
         let sent = bench.exchange_among(session, from.lan, &Bench::to_router(&from, &datagram.bytes()), &[from])?;
         // What else is for the router it may refuse with an error, or leave alone; it is not passed on.
         match sent.iter().find(|(_, frame)| frame.windows(20).any(|part| part == datagram.content) && frame[23] != ICMP) {

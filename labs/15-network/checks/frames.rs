@@ -147,7 +147,8 @@ pub fn arp(operation: u16, sender_mac: Mac, sender: Ipv4Addr, target_mac: Mac, t
 /// What a frame is, in words.
 pub fn described(frame: &[u8]) -> String {
     let (_, _, protocol, content) = open(frame);
-    let address = |at: usize| content.get(at..at + 4).map_or_else(|| "?".into(), |bytes| Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).to_string());
+    let address =
+        |at: usize| content.get(at..at + 4).map_or_else(|| "?".into(), |bytes| Ipv4Addr::new(bytes[0], bytes[1], bytes[2], bytes[3]).to_string());
     match (protocol, content.get(..20)) {
         (ARP, Some([_, _, _, _, _, _, 0, 1, ..])) => format!("a request of ARP for {}", address(24)),
         (ARP, Some(_)) => format!("an answer of ARP that {} is known", address(14)),

@@ -99,7 +99,11 @@ pub fn errors_reported(lab: &Lab) -> Verdict {
         let host = Host::draw(lab, 0);
         // The router's end, which the exchange reports, is what is wanted here.
         let _ended = bench.exchange(session, 0, &host.asks_for(host.address));
-        expecting("router reports the failed call and ends", "look at the result of every call where it is made; errno(3)", session.exit(bench.router))?;
+        expecting(
+            "router reports the failed call and ends",
+            "look at the result of every call where it is made; errno(3)",
+            session.exit(bench.router),
+        )?;
         complains(session, bench.router, &["router: re"])?;
         exits(session, bench.router, Exit::Status(1))?;
         session.pass()
@@ -137,7 +141,9 @@ pub fn usage(lab: &Lab) -> Verdict {
         for line in ["", "x", "65536", "-1", "7 7"] {
             refuses(session, "talkd", line)?;
         }
-        for line in ["", "tcp", "tcp 10.0.5.12", "sctp 10.0.5.12 7", "tcp 10.0.5 7", "udp 10.0.5.256 7", "udp E2 7", "tcp 10.0.5.12 0", "tcp 10.0.5.12 7 7"] {
+        for line in
+            ["", "tcp", "tcp 10.0.5.12", "sctp 10.0.5.12 7", "tcp 10.0.5 7", "udp 10.0.5.256 7", "udp E2 7", "tcp 10.0.5.12 0", "tcp 10.0.5.12 7 7"]
+        {
             refuses(session, "talk", line)?;
         }
         for line in &routers {

@@ -21,14 +21,14 @@ pub fn answers_arp(lab: &Lab) -> Verdict {
             let expected = host.mac_frame(mac, &arp(2, mac, address, host.mac, host.address));
             let sent = bench.exchange(session, host.lan, &host.asks_for(address))?;
             under(&format!("when {} asks for {address}", host.address), is_answer(&sent, host.lan, &expected))?;
-            for other in [hosts[(host.lan + 1) % 3].address, router_on((host.lan + 1) % 3).0, host.next().address] {
-                let what = format!("a request of {} for {other}", host.address);
-                bench.leaves_alone(session, host.lan, &what, &host.asks_for(other), &[])?;
-            }
-            bench.leaves_alone(session, host.lan, "an answer that nobody has asked for", &host.answers(mac, address), &[])?;
+            let others = [hosts[(host.lan + 1) % 3].address, router_on((host.lan + 1) % 3).0, host.next().address];
+            let mut cases: Vec<_> =
+                others.iter().map(|other| (format!("a request of {} for {other}", host.address), host.asks_for(*other))).collect();
+            cases.push(("an answer that nobody has asked for".to_owned(), host.answers(mac, address)));
             let mut cut = host.asks_for(address);
             cut.truncate(LINK + 20);
-            bench.leaves_alone(session, host.lan, "a request that is cut off", &cut, &[])?;
+            cases.push(("a request that is cut off".to_owned(), cut));
+            bench.leaves_alone(session, host.lan, &cases, &[])?;
         }
         session.pass()
     })
@@ -65,7 +65,10 @@ fn asks_only_for(sent: &[Sent], hop: &Host) -> Result<(), Unpassed> {
     let next = "see what a request of ARP says, and who gets it: RFC 826; packet(7)";
     let is_sound = |lan: usize, frame: &[u8]| {
         let (to, from, _, content) = open(frame);
-        lan == hop.lan && is_request_for(frame, hop.address) && (to, from) == (TO_ALL, mac) && content[..18] == arp(1, mac, address, [0; 6], hop.address)[..18]
+        lan == hop.lan
+            && is_request_for(frame, hop.address)
+            && (to, from) == (TO_ALL, mac)
+            && content[..18] == arp(1, mac, address, [0; 6], hop.address)[..18]
     };
     match sent.iter().find(|(lan, frame)| !is_sound(*lan, frame)) {
         _ if sent.is_empty() => Err(Finding::new("arp", goal, "nothing is sent", next).into()),
@@ -168,7 +171,8 @@ fn ways(lab: &Lab) -> Vec<Way> {
     for (number, (range, [p, q, r, s])) in cases.into_iter().enumerate() {
         let gateway = &mut hosts[number % 2];
         // Between 20 and 250 there is room for all.
-        *gateway = if gateway.address.octets()[3] > 240 { Host::at(gateway.lan, Ipv4Addr::new(10, gateway.lan as u8 + 1, 0, 20)) } else { gateway.next() };
+        *gateway =
+            if gateway.address.octets()[3] > 240 { Host::at(gateway.lan, Ipv4Addr::new(10, gateway.lan as u8 + 1, 0, 20)) } else { gateway.next() };
         ways.push(Way { route: format!("{range}={}", gateway.address), destination: Ipv4Addr::new(p, q, r, s), gateway: *gateway });
     }
     ways
@@ -199,6 +203,22 @@ pub fn longest_prefix(lab: &Lab) -> Verdict {
     goes_right(&routes)
 }
 
+/// The packet with an identification for which the sum of the header's words, without the checksum, is so.
+fn numbered(mut packet: Packet, is_so: impl Fn(u32) -> bool) -> Option<Packet> {
+    packet.identification = 0;
+    let header = &packet.bytes()[..20];
+    let word = |number: usize| u32::from(header[number * 2]) << 8 | u32::from(header[number * 2 + 1]);
+    let sum: u32 = (0..10).filter(|number| *number != 5).map(word).sum();
+    packet.identification = (0..=u16::MAX).find(|number| is_so(sum + u32::from(*number)))?;
+    Some(packet)
+}
+
+/// The checksum that goes with a sum.
+fn checksum_of(sum: u32) -> u16 {
+    let once = (sum & 0xffff) + (sum >> 16);
+    !(((once & 0xffff) + (once >> 16)) as u16)
+}
+
 pub fn options(lab: &Lab) -> Verdict {
     let [from, to, _] = hosts(lab);
     let mut packets: Vec<(String, Packet)> = (1..=10)
@@ -208,31 +228,16 @@ pub fn options(lab: &Lab) -> Verdict {
             (format!("when the header has {} bytes of options", words * 4), Packet { options, ..Packet::draw(lab, from.address, to.address) })
         })
         .collect();
+    let draw = || Packet::draw(lab, from.address, to.address);
     for wanted in [0x0000_u16, 0x00ff, 0x0100, 0xfeff, 0xff00, 0xfffe, lab.number(0..0xffff) as u16] {
-        let mut packet = Packet::draw(lab, from.address, to.address);
-        packet.time_to_live = lab.number(3..255) as u8;
-        let found = (0..=u16::MAX).find(|number| {
-            packet.identification = *number;
-            packet.bytes()[10..12] == wanted.to_be_bytes()
-        });
-        if found.is_some() {
-            packets.push((format!("when the header's checksum is {wanted:04x}"), packet));
-        }
+        packets
+            .extend(numbered(draw(), |sum| checksum_of(sum) == wanted).map(|packet| (format!("when the header's checksum is {wanted:04x}"), packet)));
     }
-    // Where adding the carries carries over once more: as the packet comes, and as it goes.
-    for hops in [0, 1] {
-        let mut packet = Packet::draw(lab, from.address, to.address);
-        let carries_twice = |number: &u16| {
-            packet.identification = *number;
-            let seen = Packet { time_to_live: packet.time_to_live - hops, ..packet.clone() };
-            let header = &seen.bytes()[..20];
-            let sum: u32 = (0..10).filter(|word| *word != 5).map(|word| u32::from(header[word * 2]) << 8 | u32::from(header[word * 2 + 1])).sum();
-            (sum & 0xffff) + (sum >> 16) > 0xffff
-        };
-        if (0..=u16::MAX).find(carries_twice).is_some() {
-            packets.push(("when the sum of the header carries over twice".to_owned(), packet));
-        }
-    }
+    // Where adding the carries carries over once more: as the packet comes, and as it goes, with 1 less in the upper half of a word.
+    let carries_twice = |sum: u32| (sum & 0xffff) + (sum >> 16) > 0xffff;
+    let circumstance = "when the sum of the header carries over twice";
+    packets.extend(numbered(draw(), carries_twice).map(|packet| (circumstance.to_owned(), packet)));
+    packets.extend(numbered(draw(), |sum| carries_twice(sum - 0x100)).map(|packet| (circumstance.to_owned(), packet)));
     lab.session(|session| {
         let mut bench = Bench::start(session)?;
         for (circumstance, packet) in &packets {
@@ -275,9 +280,8 @@ pub fn bad_headers(lab: &Lab) -> Verdict {
     lab.session(|session| {
         let mut bench = Bench::start(session)?;
         under("before anything else", bench.passes_on(session, &from, &packet, &to))?;
-        for (what, bytes) in &cases {
-            bench.leaves_alone(session, from.lan, what, &Bench::to_router(&from, bytes), &[from, to])?;
-        }
+        let frames = cases.map(|(what, bytes)| (what.to_owned(), Bench::to_router(&from, &bytes)));
+        bench.leaves_alone(session, from.lan, &frames, &[from, to])?;
         for padding in [1, 26, 500] {
             let padded = [&whole[..], &lab.bytes(padding)].concat();
             let sent = bench.exchange_among(session, from.lan, &Bench::to_router(&from, &padded), &[from, to])?;
@@ -308,9 +312,7 @@ pub fn not_for_it(lab: &Lab) -> Verdict {
         let mut bench = Bench::with_routes(session, &["0.0.0.0/0=10.2.0.9".to_owned()])?;
         let goal = "a packet in a frame for the router is passed on";
         expecting(goal, "see which frames it takes for its own; packet(7), Address types", bench.passes_on(session, &from, &packet, &to))?;
-        for (what, bytes) in &cases {
-            bench.leaves_alone(session, from.lan, what, bytes, &[from, to])?;
-        }
+        bench.leaves_alone(session, from.lan, &cases.map(|(what, bytes)| (what.to_owned(), bytes)), &[from, to])?;
         under("after all these", bench.passes_on(session, &from, &packet, &to))?;
         session.pass()
     })

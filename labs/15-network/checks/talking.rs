@@ -101,7 +101,13 @@ pub fn all_at_once(lab: &Lab) -> Verdict {
         let line = session.line(server)?;
         if !line.starts_with(&format!("tcp {A2}:")) {
             let observed = format!("the line `{}`", line.escape_debug());
-            return Err(Finding::new("output", format!("talkd prints the line `tcp {A2}:PORT`"), observed, "see what accept says of the client; accept(2)").into());
+            return Err(Finding::new(
+                "output",
+                format!("talkd prints the line `tcp {A2}:PORT`"),
+                observed,
+                "see what accept says of the client; accept(2)",
+            )
+            .into());
         }
         let circumstance = "while another client is connected and silent";
         under(circumstance, converse(session, server, "udp", port, &input))?;

@@ -50,7 +50,9 @@ pub fn own_routers(lab: &Lab) -> Verdict {
         let mut other = session.accept(&listener)?;
         session.send(&mut one, &stream)?;
         if session.receive(&mut other, stream.len())? != stream {
-            return Err(Finding::new("output", "C1 gets the bytes that A1 sends", "others", "see what else is changed in a packet than its header").into());
+            return Err(
+                Finding::new("output", "C1 gets the bytes that A1 sends", "others", "see what else is changed in a packet than its header").into()
+            );
         }
         session.pass()
     })
@@ -79,7 +81,8 @@ pub fn tools(lab: &Lab) -> Verdict {
         let ping = session.installed_program("ping", "iputils-ping")?.on("A1").args(["-n", "-c", "1", "-W", "60", &host]).start()?;
         comes_to_its_end(session, ping, "ping", "see what becomes of the echo request and of its reply; ping(8)")?;
         says(session, ping, "ping", "ttl=62")?;
-        let traceroute = session.installed_program("traceroute", "traceroute")?.on("A1").args(["-n", "-q", "1", "-N", "1", "-w", "60", &host]).start()?;
+        let traceroute =
+            session.installed_program("traceroute", "traceroute")?.on("A1").args(["-n", "-q", "1", "-N", "1", "-w", "60", &host]).start()?;
         comes_to_its_end(session, traceroute, "traceroute", "each hop has to say `time exceeded`, and its words must come back; traceroute(8)")?;
         for hop in [" 1  10.0.1.1 ", " 2  10.0.2.2 ", " 3  10.0.3.11 "] {
             says(session, traceroute, "traceroute", hop)?;
