@@ -18,6 +18,7 @@ pub use harness::{failure, starter};
 pub mod artifacts;
 pub mod command;
 pub mod compile;
+pub mod enclosed;
 pub mod escape;
 pub mod export;
 pub mod intake;

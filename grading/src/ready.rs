@@ -92,6 +92,7 @@ impl<'a> ReadyLab<'a> {
             wall: Duration::from_secs(SECONDS_PER_CHECK * (self.lab.manifest.checks.len() as u64 + 1)),
             cpu_seconds: None,
             memory_bytes: None,
+            core_bytes: Some(0),
             file_bytes: None,
         };
         let ended =
@@ -152,7 +153,7 @@ impl<'a> ReadyLab<'a> {
     /// # Errors
     /// The check executable did not do its work; the text says how.
     pub fn listed_checks(&self, scratch: &Path) -> Result<Vec<String>, String> {
-        let limits = Limits { wall: Duration::from_secs(60), cpu_seconds: None, memory_bytes: None, file_bytes: None };
+        let limits = Limits { wall: Duration::from_secs(60), cpu_seconds: None, memory_bytes: None, core_bytes: Some(0), file_bytes: None };
         let ended =
             supervise::run(self.check_executable().args(["--list", "--format", "terse"]), &limits, scratch).map_err(|error| error.to_string())?;
         if !ended.status.success() {
@@ -165,7 +166,7 @@ impl<'a> ReadyLab<'a> {
     fn check_executable(&self) -> Command {
         let mut command = Command::new(&self.artifacts.checks);
         // The seed and the programs are given on the command line, and nothing may come in from elsewhere.
-        command.env_remove("LAB_SEED").env_remove("LAB_PROGRAMS").current_dir(&self.lab.path);
+        command.env_remove("LAB_SEED").env_remove("LAB_PROGRAMS").env(harness::check::SOURCES_VARIABLE, "/nonexistent").current_dir(&self.lab.path);
         command
     }
 }

@@ -25,6 +25,8 @@ pub struct Limits {
     pub cpu_seconds: Option<u64>,
     /// Bytes of address space.
     pub memory_bytes: Option<u64>,
+    /// Bytes of a core file.
+    pub core_bytes: Option<u64>,
     /// Bytes of any one file that it writes.
     pub file_bytes: Option<u64>,
 }
@@ -75,7 +77,7 @@ fn restrict(child: &Child, limits: &Limits) -> io::Result<()> {
             }
         }
     };
-    set(Resource::Core, Some(0))?;
+    set(Resource::Core, limits.core_bytes)?;
     // One second between the soft limit's signal and the hard limit's would be lost on a compiler: both are the same.
     set(Resource::Cpu, limits.cpu_seconds)?;
     set(Resource::As, limits.memory_bytes)?;
@@ -113,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    const NO_LIMITS: Limits = Limits { wall: Duration::from_secs(60), cpu_seconds: None, memory_bytes: None, file_bytes: None };
+    const NO_LIMITS: Limits = Limits { wall: Duration::from_secs(60), cpu_seconds: None, memory_bytes: None, core_bytes: Some(0), file_bytes: None };
 
     fn shell(script: &str, limits: &Limits) -> Ended {
         run(Command::new("sh").args(["-c", script]), limits, &std::env::temp_dir()).unwrap()

@@ -25,6 +25,7 @@ mod session;
 
 use std::process::ExitCode;
 
+pub use in_process::SOURCES_VARIABLE;
 pub(crate) use in_process::last_panic;
 pub use programs::Programs;
 

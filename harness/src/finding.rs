@@ -3,9 +3,14 @@
 pub mod drawing;
 pub mod pages;
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use crate::source::Place;
+
+/// Most bytes of a source file that lines are shown of.
+const LARGEST_SOURCE: u64 = 4 << 20;
 
 /// One thing that is wrong with a program.
 ///
@@ -72,15 +77,27 @@ impl Finding {
         self
     }
 
-    /// Reads the text of the labelled lines, where their files can be read, so that the finding can be drawn anywhere.
-    pub fn read_source(&mut self) {
+    /// Reads the text of the labelled lines, where their files lie below one of these folders, so that the finding can be drawn anywhere.
+    pub fn read_source(&mut self, folders: &[PathBuf]) {
+        let folders: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
         for label in &mut self.labels {
             let path = std::mem::take(&mut label.place.path);
-            let source = std::fs::read_to_string(&path).unwrap_or_default();
+            let source = read_below(&folders, Path::new(&path)).unwrap_or_default();
             let line = usize::try_from(label.place.line).unwrap_or(1).saturating_sub(1);
             let text = source.lines().nth(line).unwrap_or_default();
             // Source may hold what a terminal would obey.
             label.text = text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect();
+        }
+    }
+
+    /// Cuts everything to a length that can be sent and read.
+    pub(crate) fn shorten(&mut self) {
+        [&mut self.expected, &mut self.observed, &mut self.next].into_iter().for_each(|text| cut(text, 2000));
+        self.evidence.truncate(20);
+        self.evidence.iter_mut().for_each(|line| cut(line, 500));
+        self.labels.truncate(8);
+        for label in &mut self.labels {
+            [&mut label.place.file, &mut label.place.path, &mut label.what].into_iter().for_each(|text| cut(text, 500));
         }
     }
 
@@ -89,6 +106,23 @@ impl Finding {
     pub fn when(mut self, circumstance: &str) -> Self {
         self.observed = format!("{circumstance}: {}", self.observed);
         self
+    }
+}
+
+/// The text of a regular file below one of these folders. The path was the program's to choose: it may lead elsewhere by links, and to what never ends.
+fn read_below(folders: &[PathBuf], path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let metadata = path.metadata().ok()?;
+    let readable = folders.iter().any(|folder| path.starts_with(folder)) && metadata.is_file() && metadata.len() <= LARGEST_SOURCE;
+    if readable { std::fs::read_to_string(path).ok() } else { None }
+}
+
+/// The text, and where it is longer than so many bytes, its beginning.
+fn cut(text: &mut String, most: usize) {
+    if text.len() > most {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
     }
 }
 

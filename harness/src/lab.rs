@@ -35,6 +35,8 @@ pub struct Lab {
     refused: RefCell<Option<String>>,
     /// Where each run writes its timeline, if it is to.
     timelines: Option<File>,
+    /// The folders whose files messages may show lines of.
+    sources: Vec<PathBuf>,
 }
 
 impl Lab {
@@ -50,6 +52,7 @@ impl Lab {
             tier: RefCell::new("none".into()),
             refused: RefCell::new(sandbox::asked_for_none()),
             timelines: None,
+            sources: Vec::new(),
         }
     }
 
@@ -57,6 +60,14 @@ impl Lab {
     #[must_use]
     pub fn with_timelines(mut self, file: Option<File>) -> Self {
         self.timelines = file;
+        self
+    }
+
+    /// The same lab, whose messages show lines of the files below these folders. Without it they name lines and show none: a program's debug information may name
+    /// any file of the machine.
+    #[must_use]
+    pub fn with_sources(mut self, folders: Vec<PathBuf>) -> Self {
+        self.sources = folders;
         self
     }
 
@@ -133,8 +144,7 @@ impl Lab {
             let (answer, write) = descriptor::pipe()?;
             let Some(supervisor) = process::fork()? else {
                 let report = supervise(&programs, &self.manifest, refused, self.timelines.as_ref(), drive);
-                let text = serde_json::to_vec(&report).unwrap_or_default();
-                let _ = descriptor::write(write.as_fd(), if text.len() <= MOST_REPORT { &text } else { &[] });
+                let _ = descriptor::write(write.as_fd(), &in_bytes(report));
                 process::exit_now(0);
             };
             drop(write);
@@ -147,7 +157,7 @@ impl Lab {
             io::Read::read_to_string(&mut File::from(answer), &mut text)?;
             match serde_json::from_str(&text) {
                 Ok(Report::Verdict(Err(Unpassed::Fail(mut finding)))) => {
-                    finding.read_source();
+                    finding.read_source(&self.sources);
                     return Err(Unpassed::Fail(finding));
                 }
                 Ok(Report::Verdict(verdict)) => return verdict.map(Passed),
@@ -165,6 +175,20 @@ enum Report {
     Verdict(Result<(), Unpassed>),
     /// The system refuses namespaces: do it again without.
     Refused(String),
+}
+
+/// A report as it goes through the pipe. One that is too long for that is cut.
+fn in_bytes(mut report: Report) -> Vec<u8> {
+    let bytes = |report: &Report| serde_json::to_vec(report).unwrap_or_default();
+    let text = bytes(&report);
+    if text.len() <= MOST_REPORT {
+        return text;
+    }
+    if let Report::Verdict(Err(Unpassed::Fail(finding))) = &mut report {
+        finding.shorten();
+    }
+    let text = bytes(&report);
+    if text.len() <= MOST_REPORT { text } else { Vec::new() }
 }
 
 /// The supervisor's whole life: into the sandbox, the check, and everything taken down again.

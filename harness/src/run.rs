@@ -307,7 +307,10 @@ pub fn prints(session: &mut Session, program: Program, expected: &[u8]) -> Resul
     if observed == expected {
         return Ok(());
     }
-    let finding = difference("standard output", expected, observed);
+    let mut finding = difference("standard output", expected, observed);
+    if let Some(kept) = session.cut_after(program) {
+        finding.observed.push_str(&format!("; more came than the {kept} bytes that are kept"));
+    }
     let lines = session.end_lines(program);
     Err(finding.with(lines).into())
 }

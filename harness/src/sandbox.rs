@@ -1,13 +1,15 @@
 //! The sandbox: namespaces of a run's own, a root of its own, and a small reaper as PID 1.
 //!
 //! Theory of operation: [`Sandbox::enter`] turns the calling process, a fresh fork with one thread, into the supervisor of one run. As root it first becomes
-//! an unprivileged user; then one unshare(2) gives it user, mount, IPC, UTS, network and PID namespaces, in which it is user 1000 and has all
+//! an unprivileged user, another one for each run; then one unshare(2) gives it user, mount, IPC, UTS, network and PID namespaces, in which it is user 1000 and has all
 //! capabilities. It builds a root from read-only binds of the system's folders and fresh tmpfs, forks the reaper (PID 1, since a program that is PID 1
 //! does not die of SIGPIPE and reaps strangers), and pivots. Programs that it executes keep user 1000 and lose all capabilities but those that
 //! `lab.toml` names, which hold for these namespaces only. Everything ends with the
 //! supervisor: PID 1 dies with it, and with PID 1 all processes, mounts and IPC objects.
 //!
 //! Where the system refuses any step, the error names the step and the mend, and the run falls back to [`Tier::Confined`], which is stamped on the result.
+
+pub mod enclosure;
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -79,8 +81,12 @@ pub(crate) fn mend(error: &io::Error) -> String {
 /// The environment variable that asks for the weaker tier, to try the fall-back: `none` uses no namespaces.
 pub const SANDBOX_VARIABLE: &str = "LAB_SANDBOX";
 
-/// The user and group that programs see themselves as, and that root becomes outside (nobody).
+/// The user and group that programs see themselves as.
 const INSIDE: u32 = 1000;
+/// The users that root becomes outside: this number and the supervisor's process id, which is below 2^22. No two runs share one, since the kernel counts
+/// pipe buffers, pending signals and keys for each user of the machine, whatever namespaces there are.
+const FIRST_OUTSIDE: u32 = 0x5000_0000;
+/// The one that all runs share where a container does not have those numbers.
 const NOBODY: u32 = 65534;
 
 /// The folder of the system's that programs need, if they are there.
@@ -115,9 +121,8 @@ impl Sandbox {
         let opened: Vec<File> = programs.iter().map(|path| open_program(path)).collect::<io::Result<_>>()?;
         if let Some(refused) = refused {
             process::become_subreaper()?;
-            let directory = private_folder(process::own_pid());
-            fs::create_dir_all(&directory)?;
-            return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs: programs.to_vec(), reaper: None }, proc));
+            let (directory, programs) = confine(opened, programs)?;
+            return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs, reaper: None }, proc));
         }
         let (programs, reaper) = set_up(opened, programs)?;
         Ok((Self { tier: Tier::Namespaces, refused: None, directory: PathBuf::from("/tmp"), programs, reaper: Some(reaper) }, proc))
@@ -148,7 +153,45 @@ impl From<Refused> for NotEntered {
 /// Where the files of a run without namespaces are, by its supervisor's process id.
 #[must_use]
 pub fn private_folder(supervisor: process::Pid) -> PathBuf {
-    std::env::temp_dir().join(format!("lab-run-{supervisor}"))
+    let passable = |folder: &Path| fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 1 == 1);
+    let folder = std::env::temp_dir();
+    // Another user than root has to come there.
+    let folder = if process::is_root() && !folder.ancestors().all(passable) { PathBuf::from("/tmp") } else { folder };
+    folder.join(format!("lab-run-{supervisor}"))
+}
+
+/// The user that root becomes for a run: one that this user namespace has, or none.
+fn outside() -> Option<u32> {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_there = |user: &u32| {
+        map.lines().any(|line| {
+            let numbers: Vec<u32> = line.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+            matches!(numbers[..], [first, _, count] if *user >= first && user - first < count)
+        })
+    };
+    [FIRST_OUTSIDE + process::own_pid().unsigned_abs(), NOBODY].into_iter().find(is_there)
+}
+
+/// Makes the folder of a run without namespaces; as root also copies the programs to where the user that root becomes can reach them, and becomes that user.
+/// The working directory, and where the programs are.
+fn confine(opened: Vec<File>, programs: &[PathBuf]) -> io::Result<(PathBuf, Vec<PathBuf>)> {
+    let folder = private_folder(process::own_pid());
+    let directory = folder.join("files");
+    fs::create_dir_all(&directory)?;
+    let Some(user) = outside().filter(|_| process::is_root()) else { return Ok((directory, programs.to_vec())) };
+    let mut copies = Vec::new();
+    for (mut file, path) in opened.into_iter().zip(programs) {
+        let place = folder.join(copies.len().to_string());
+        fs::create_dir(&place)?;
+        let place = place.join(path.file_name().unwrap_or_default());
+        let mut copy = File::create(&place)?;
+        io::copy(&mut file, &mut copy)?;
+        copy.set_permissions(fs::Permissions::from_mode(0o755))?;
+        copies.push(place);
+    }
+    std::os::unix::fs::chown(&directory, Some(user), Some(user))?;
+    process::become_user(user, user)?;
+    Ok((directory, copies))
 }
 
 /// The reason not to try namespaces, where the environment asks for it.
@@ -164,36 +207,56 @@ fn open_program(path: &Path) -> io::Result<File> {
 
 /// All steps, in their order. On success the process is inside, and the programs are at the paths returned.
 fn set_up(opened: Vec<File>, programs: &[PathBuf]) -> Result<(Vec<PathBuf>, process::Pid), Refused> {
+    // Programs may lie below /tmp, which the new root is built upon: they are bound aside first.
+    let aside = || Ok(programs.iter().map(|path| detached_copy(path)).collect());
+    let inside = in_new_root("mode=755,size=64m,nr_inodes=4096", aside, |bound: Vec<Option<OwnedFd>>| add_programs(opened, bound, programs))?;
+    let step = |step: &'static str| move |error: io::Error| Refused { step, error };
+    // Only the folders for files can be written to from here on.
+    namespace::make_only_this_read_only(c"/").map_err(step("make the root read-only"))?;
+    namespace::change_directory(c"/tmp").map_err(step("enter /tmp"))?;
+    Ok(inside)
+}
+
+/// Enters namespaces and a root of their own: a tmpfs with these options, with the system's folders in it. `aside` takes what is needed of the old root, and
+/// `fill` puts it into the new one, which is the working directory then. What `fill` returned, and PID 1.
+fn in_new_root<Aside, Filled>(
+    options: &str,
+    aside: impl FnOnce() -> io::Result<Aside>,
+    fill: impl FnOnce(Aside) -> io::Result<Filled>,
+) -> Result<(Filled, process::Pid), Refused> {
     let step = |step: &'static str| move |error: io::Error| Refused { step, error };
     if process::is_root() {
         // A user namespace takes this limit over for all runs of the user together. Where it cannot be raised, runs at the same time share it.
         let _ = process::unlimit(libc::RLIMIT_MSGQUEUE);
-        process::become_user(NOBODY, NOBODY).map_err(step("become an unprivileged user"))?;
+        let user = outside().unwrap_or(NOBODY);
+        process::become_user(user, user).map_err(step("become an unprivileged user"))?;
     }
     let (user, group) = process::identity();
     namespace::unshare_all().map_err(step("make namespaces (unshare)"))?;
     fs::write("/proc/self/setgroups", "deny").map_err(step("write /proc/self/setgroups"))?;
     fs::write("/proc/self/uid_map", format!("{INSIDE} {user} 1")).map_err(step("write /proc/self/uid_map"))?;
     fs::write("/proc/self/gid_map", format!("{INSIDE} {group} 1")).map_err(step("write /proc/self/gid_map"))?;
+    // No more user namespaces inside this one: they would give programs all capabilities in there. Where the setting cannot be written they stay.
+    let _ = fs::write("/proc/sys/user/max_user_namespaces", "0");
     namespace::set_host_name("lab").map_err(step("set the host name"))?;
     namespace::loopback_up().map_err(step("switch the loopback interface on"))?;
     namespace::mount(c"none", c"/", c"", libc::MS_REC | libc::MS_PRIVATE, c"").map_err(step("make mounts private"))?;
-    // Programs may lie below /tmp, which the new root is built upon: bind them aside first.
-    let bound: Vec<Option<OwnedFd>> = programs.iter().map(|path| detached_copy(path)).collect();
-    mount_tmpfs(c"/tmp", "mode=755,size=64m,nr_inodes=4096").map_err(step("mount a tmpfs"))?;
+    let aside = aside().map_err(step("bind what is needed aside"))?;
+    mount_tmpfs(c"/tmp", options).map_err(step("mount a tmpfs"))?;
     namespace::change_directory(c"/tmp").map_err(step("enter the new root"))?;
     populate_root().map_err(step("build the new root"))?;
-    let places = add_programs(opened, bound, programs).map_err(step("bring the programs in"))?;
+    let filled = fill(aside).map_err(step("bring in what is needed"))?;
     let reaper = start_reaper().map_err(step("mount /proc in the new PID namespace"))?;
     namespace::pivot_to_working_directory().map_err(step("change the root (pivot_root)"))?;
-    namespace::change_directory(c"/tmp").map_err(step("enter /tmp"))?;
-    Ok((places, reaper))
+    Ok((filled, reaper))
 }
 
 /// A mount of one file, not yet anywhere; `None` where this user may not reach it or may not execute it.
 fn detached_copy(path: &Path) -> Option<OwnedFd> {
     let open_to_us = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o5 == 0o5);
-    if open_to_us { namespace::open_tree(&c_path(path).ok()?).ok() } else { None }
+    let mount = if open_to_us { namespace::open_tree(&c_path(path).ok()?).ok()? } else { return None };
+    namespace::make_detached_read_only(mount.as_fd()).ok()?;
+    Some(mount)
 }
 
 fn mount_tmpfs(target: &CStr, options: &str) -> io::Result<()> {
@@ -274,6 +337,7 @@ fn start_reaper() -> io::Result<process::Pid> {
         let errno = mounted.err().and_then(|error| error.raw_os_error()).unwrap_or(0);
         let _ = descriptor::write(write.as_fd(), &errno.to_ne_bytes());
         drop(write);
+        process::become_faceless();
         reap_for_ever();
     };
     drop(write);
@@ -289,6 +353,7 @@ fn start_reaper() -> io::Result<process::Pid> {
 
 fn reap_for_ever() -> ! {
     process::close_everything();
+    process::block_signals();
     process::ignore_children();
     loop {
         process::wait_for_signal();

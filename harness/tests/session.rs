@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         what_exec_leaves_open_is_known,
         a_stream_that_is_closed_at_the_start_is_not_there,
         every_kind_of_leftover_is_found_and_taken_away,
-        more_calls_than_the_limit_give_no_verdict,
+        more_calls_than_the_limit_are_a_failure,
         a_fork_bomb_stays_inside,
         a_daemon_that_holds_standard_output_neither_hangs_the_run_nor_survives_it,
         a_hundred_runs_give_one_verdict_and_one_trace,
@@ -415,10 +415,11 @@ fn every_kind_of_leftover_is_found_and_taken_away() {
     assert_passes(subject.lab().run(&subject.name).args(["nothing", "x"]).exits(0).leaves_nothing().verdict());
 }
 
-fn more_calls_than_the_limit_give_no_verdict() {
+fn more_calls_than_the_limit_are_a_failure() {
     let subject = Subject::new("families").limited(|limits| limits.calls = 1000);
     let verdict = subject.lab().run(&subject.name).arg("many_calls").exits(0).verdict();
-    assert!(matches!(&verdict, Err(Unpassed::Broken(reason)) if reason == "more than 1000 calls in one run"), "{verdict:?}");
+    let finding = finding(verdict);
+    assert_eq!((&*finding.kind, &*finding.expected), ("limit", "a run makes at most 1000 calls of those that are followed"));
     subject.assert_nothing_is_left();
 }
 

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -17,6 +18,9 @@ use crate::kernel;
 use crate::lab::Lab;
 use crate::record::CheckRecord;
 use crate::verdict::Unpassed;
+
+/// The variable that names the folders whose files messages show lines of. Whoever grades submissions has the solution in the lab's own.
+pub const SOURCES_VARIABLE: &str = "LAB_SOURCES";
 
 /// Where and why the check panicked. The hook knows the place, `catch_unwind` does not.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -40,6 +44,11 @@ pub(super) fn print(registry: &Registry, index: usize, programs: Programs, seed:
     }
 }
 
+/// The folders whose files messages show lines of: those that the variable names, as PATH names folders, or the lab's own.
+fn sources(registry: &Registry) -> Vec<PathBuf> {
+    std::env::var_os(SOURCES_VARIABLE).map_or_else(|| registry.sources.clone(), |folders| std::env::split_paths(&folders).collect())
+}
+
 /// Does the check at `index`.
 fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<File>) -> CheckRecord {
     let entry = &registry.entries[index];
@@ -51,7 +60,7 @@ fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64, tim
     let this_process = std::process::id();
     panic::set_hook(Box::new(remember));
     let caught = panic::catch_unwind(AssertUnwindSafe(|| {
-        let lab = Lab::new(registry.manifest.clone(), programs, seed, &entry.name).with_timelines(timelines);
+        let lab = Lab::new(registry.manifest.clone(), programs, seed, &entry.name).with_timelines(timelines).with_sources(sources(registry));
         let verdict = function(&lab);
         (verdict, lab.tier())
     }));

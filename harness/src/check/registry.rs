@@ -3,7 +3,7 @@
 //! Theory of operation: `lab.toml` gives the order, the points and the prerequisites, the handout gives the promise, the executable gives the function.
 //! A check that one of them has and another has not stays in the list and is `broken`: dropping it would make the lab's marks quietly wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{CheckFn, LabSource};
 use crate::handout;
@@ -33,6 +33,8 @@ pub(super) struct Registry {
     pub lab: String,
     /// What `lab.toml` says.
     pub manifest: Manifest,
+    /// The folders of the programs' sources.
+    pub sources: Vec<PathBuf>,
     /// The checks; those that `lab.toml` does not name come last.
     pub entries: Vec<Entry>,
 }
@@ -67,7 +69,8 @@ impl Registry {
                 entries.push(Entry { name: (*name).to_owned(), points: 0, after: Vec::new(), promise: promise(name), function: Err(reason) });
             }
         }
-        Ok(Self { lab: source.package.to_owned(), manifest, entries })
+        let sources = manifest.programs.iter().filter_map(|program| Some(folder.join(program.source.parent()?))).collect();
+        Ok(Self { lab: source.package.to_owned(), manifest, sources, entries })
     }
 
     /// The place of the check called `name`.

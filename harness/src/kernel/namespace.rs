@@ -59,20 +59,27 @@ pub fn move_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<()> {
 
 /// Makes a mount and all below it read-only, without set-user-ID and devices; mount_setattr(2), Linux 5.12.
 pub fn make_read_only(target: &CStr) -> io::Result<()> {
+    set_read_only(libc::AT_FDCWD, target, libc::AT_RECURSIVE)
+}
+
+/// The same of one mount, and not of those below it.
+pub fn make_only_this_read_only(target: &CStr) -> io::Result<()> {
+    set_read_only(libc::AT_FDCWD, target, 0)
+}
+
+/// The same of a mount that is not yet anywhere: see [`open_tree`].
+pub fn make_detached_read_only(mount: BorrowedFd<'_>) -> io::Result<()> {
+    set_read_only(mount.as_raw_fd(), c"", libc::AT_EMPTY_PATH)
+}
+
+fn set_read_only(directory: i32, target: &CStr, flags: i32) -> io::Result<()> {
     let mut attributes = MaybeUninit::<libc::mount_attr>::zeroed();
     // SAFETY: zeroed plain integers are a valid value: nothing to set, nothing to clear.
     let attributes = unsafe { attributes.assume_init_mut() };
     attributes.attr_set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     // SAFETY: the path is NUL-terminated, and the size is that of the structure.
     checked(unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
-            target.as_ptr(),
-            libc::AT_RECURSIVE,
-            &raw const *attributes,
-            size_of::<libc::mount_attr>(),
-        )
+        libc::syscall(libc::SYS_mount_setattr, directory, target.as_ptr(), flags, &raw const *attributes, size_of::<libc::mount_attr>())
     })
     .map(drop)
 }

@@ -47,6 +47,8 @@ pub struct Launch {
     pub capabilities: Vec<u32>,
     /// Whether the program is put into a session of its own.
     pub own_session: bool,
+    /// Whether the kernel takes this program first where memory runs out.
+    pub expendable: bool,
     /// Whether every signal gets its default disposition and none is blocked; else the program inherits them as from a shell.
     pub fresh_signals: bool,
 }
@@ -126,8 +128,18 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
     unsafe { libc::umask(0o022) };
     // SAFETY: no precondition; addresses that do not vary make runs alike.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+    if launch.expendable {
+        // SAFETY: the path is NUL-terminated.
+        let file = unsafe { libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+        // SAFETY: pointer and length are the string's; where the file is not there the descriptor is none, and nothing is lost.
+        unsafe { libc::write(file, c"1000".as_ptr().cast(), 4) };
+        // SAFETY: nothing else uses the descriptor.
+        unsafe { libc::close(file) };
+    }
     for (resource, value) in &launch.limits {
-        let limit = libc::rlimit { rlim_cur: *value, rlim_max: *value };
+        // Processor time: a signal that says so comes first, and then SIGKILL.
+        let after = if *resource == libc::RLIMIT_CPU { 1 } else { 0 };
+        let limit = libc::rlimit { rlim_cur: *value, rlim_max: value.saturating_add(after) };
         // SAFETY: the structure is read during the call only.
         if unsafe { libc::setrlimit(*resource, &raw const limit) } == -1 {
             return;
@@ -344,6 +356,44 @@ pub fn outlive_the_terminals_signals() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes away what other processes could see of this one, a fork that executes nothing: its command line and environment, its name, its memory; proc(5).
+pub fn become_faceless() {
+    // SAFETY: the name is NUL-terminated and at most 16 bytes long; prctl(2), PR_SET_NAME.
+    unsafe { libc::prctl(libc::PR_SET_NAME, c"init".as_ptr()) };
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<usize> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    // Fields 48 to 51 of the whole line: where the arguments and the environment begin and end; the state is field 3.
+    if let Some(&[arguments, arguments_end, environment, environment_end]) = fields.get(45..49) {
+        for (start, end) in [(arguments, arguments_end), (environment, environment_end)] {
+            if start != 0 && start < end {
+                // SAFETY: the kernel says that the process's own strings lie there, on its stack; this process reads them no more, and has one thread.
+                unsafe { std::ptr::write_bytes(start as *mut u8, 0, end - start) };
+            }
+        }
+    }
+    // SAFETY: PR_SET_DUMPABLE takes an integer.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) };
+}
+
+/// Gives every signal its default disposition, and blocks all that can be blocked.
+pub fn block_signals() {
+    reset_signals();
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigfillset` initialises the set that it is given.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: the set was initialised just now.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut()) };
+}
+
+/// The hard limit of a resource; getrlimit(2).
+#[must_use]
+pub fn hard_limit(resource: libc::__rlimit_resource_t) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure has room for the answer.
+    unsafe { libc::getrlimit(resource, &raw mut limit) };
+    limit.rlim_max
 }
 
 /// Closes every descriptor; close_range(2).

@@ -21,14 +21,36 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 /// Offsets into `struct seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
+/// The lower half of the first argument, on a little-endian machine.
+const FIRST_ARGUMENT: u32 = 16;
 /// The bit of a call's number that marks the x32 calls on x86-64.
 const X32: u32 = 0x4000_0000;
 
-/// The filter: a call of a foreign ABI always stops, io_uring is refused (it would go round the trace), and of the others those in `stops`.
+/// Calls that do other calls' work unseen: io_uring and asynchronous I/O.
+const UNSEEN: [libc::c_long; 5] =
+    [libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register, libc::SYS_io_setup, libc::SYS_io_submit];
+/// prctl(2): lets a process answer its own calls, `linux/prctl.h`.
+const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
+/// Calls whose effect no namespace holds in: keys belong to the user and to the login session, and these programs and counters to the machine.
+const FAR_REACHING: [libc::c_long; 6] =
+    [libc::SYS_keyctl, libc::SYS_add_key, libc::SYS_request_key, libc::SYS_bpf, libc::SYS_perf_event_open, libc::SYS_userfaultfd];
+
+/// How far the filter goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// What goes round the trace is refused, and nothing else: the program is somebody's own.
+    Trace,
+    /// The program may be anybody's: also refused is what reaches beyond namespaces, and a filter of its own, whose answer would come before this one's, so
+    /// that the calls it answers would never be seen (SECCOMP_RET_USER_NOTIF of seccomp_unotify(2) can even let them happen).
+    Sandbox,
+}
+
+/// The filter: a call of a foreign ABI always stops, what goes beyond `reach` is refused, and of the others those in `stops` stop.
 #[must_use]
-pub fn filter(stops: &Stops) -> Vec<Instruction> {
+pub fn filter(stops: &Stops, reach: Reach) -> Vec<Instruction> {
     let instruction = |code: u16, k: u32, jt: u8, jf: u8| Instruction { code, jt, jf, k };
     let refused = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+    let forbidden = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
     let mut program = vec![
         instruction(LOAD, ARCHITECTURE, 0, 0),
         instruction(EQUAL, AUDIT_ARCH, 1, 0),
@@ -37,12 +59,24 @@ pub fn filter(stops: &Stops) -> Vec<Instruction> {
         instruction(AT_LEAST, X32, 0, 1),
         instruction(RETURN, libc::SECCOMP_RET_TRACE, 0, 0),
     ];
+    if reach == Reach::Sandbox {
+        program.extend([
+            instruction(EQUAL, libc::SYS_prctl as u32, 0, 5),
+            instruction(LOAD, FIRST_ARGUMENT, 0, 0),
+            instruction(EQUAL, libc::PR_SET_SECCOMP.cast_unsigned(), 1, 0),
+            instruction(EQUAL, PR_SET_SYSCALL_USER_DISPATCH, 0, 1),
+            instruction(RETURN, forbidden, 0, 0),
+            instruction(LOAD, NUMBER, 0, 0),
+        ]);
+    }
     let mut when = |number: u32, action: u32| {
         program.push(instruction(EQUAL, number, 0, 1));
         program.push(instruction(RETURN, action, 0, 0));
     };
-    for number in [libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_io_uring_register] {
-        when(number as u32, refused);
+    UNSEEN.iter().for_each(|number| when(*number as u32, refused));
+    if reach == Reach::Sandbox {
+        FAR_REACHING.iter().for_each(|number| when(*number as u32, refused));
+        when(libc::SYS_seccomp as u32, forbidden);
     }
     if let Stops::These(numbers) = stops {
         for number in numbers {

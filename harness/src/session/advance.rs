@@ -11,8 +11,18 @@ use crate::trace::time::Jump;
 use crate::trace::waiting::{Rest, Waiting};
 use crate::verdict::Unpassed;
 
+/// How much more CPU time all processes of a run may use together than one of them.
+const ALL_TO_ONE: u64 = 2;
+/// How much longer than its time limit a run may last in which calls are made all the time: their number has a limit of its own.
+const BUSY_TO_ASLEEP: u64 = 4;
+/// Milliseconds after which a run ends whatever it does, unless its limit is higher: before the check is given up as a whole.
+const LONGEST: u64 = 80_000;
+
 impl Session {
     pub(super) fn look_whole(&self) -> Result<(), Unpassed> {
+        if let Some(overstep) = &self.tracer.overstepped {
+            return Err(overstep.finding().into());
+        }
         self.tracer.blind.as_ref().map_or(Ok(()), |reason| Err(Unpassed::Broken(reason.clone())))
     }
 
@@ -179,9 +189,15 @@ impl Session {
     }
 
     fn tick(&mut self) -> Result<Step, Unpassed> {
-        self.looked_at = process::ticks();
-        let elapsed = self.looked_at - self.started_at;
-        if elapsed > self.limits.wall_seconds * 1000 / TICK as u64 {
+        let before = std::mem::replace(&mut self.looked_at, process::ticks());
+        // While calls are made the limit of calls counts, so that it does not depend on the machine which of the two is met.
+        let limit = self.limits.wall_seconds * 1000 / TICK as u64;
+        if self.tracer.activity != self.seen_activity && self.excused < limit.max(LONGEST.min(limit * BUSY_TO_ASLEEP)) - limit {
+            self.started_at += self.looked_at - before;
+            self.excused += self.looked_at - before;
+        }
+        let elapsed = self.looked_at.saturating_sub(self.started_at);
+        if elapsed > limit {
             return Ok(Step::Halt(Halt::TimeUp));
         }
         if self.looked_at >= self.next_look {
@@ -241,6 +257,15 @@ impl Session {
         for running in &mut self.running {
             moved |= running.input.pump()? | running.output.pump()? | running.errors.pump()?;
         }
+        if let Some(running) = self.running.iter().find(|running| running.output.is_endless() || running.errors.is_endless()) {
+            let stream = if running.output.is_endless() { "standard output" } else { "standard error" };
+            self.tracer.overstep(
+                "limit",
+                format!("{} writes what the handout asks for", running.name),
+                format!("it writes to {stream} without end: many times the {} bytes that are kept", self.limits.output_bytes),
+                "look for a loop that does not end; the beginning of what it writes shows which",
+            );
+        }
         Ok(moved)
     }
 
@@ -265,30 +290,39 @@ impl Session {
 
     /// Time in which a process could go on and the machine did not let it (it waits for a disk, or for a CPU) does not count against the run.
     fn excuse_what_the_machine_held_up(&mut self) {
-        let used: u64 =
-            self.tracer.processes.iter().filter(|process| process.exit.is_none()).map(|process| self.tracer.proc.cpu_ticks(process.pid)).sum();
-        let progress = (self.tracer.activity, used);
-        if progress == self.progress && self.tracer.rest() == Rest::Active {
-            self.started_at += CPU_LOOK;
+        let alive = self.tracer.processes.iter().filter(|process| process.exit.is_none());
+        let used = self.tracer.cpu_of_ended + alive.map(|process| self.tracer.proc.cpu_ticks(process.pid)).sum::<u64>();
+        let (activity, used_before) = std::mem::replace(&mut self.progress, (self.tracer.activity, used));
+        if activity == self.tracer.activity && self.tracer.rest() == Rest::Active {
+            // What computes is limited by the time that it was given a CPU for, in clock ticks of 10 ms.
+            self.started_at += CPU_LOOK.saturating_sub(used.saturating_sub(used_before) * 10 / TICK as u64);
         }
-        self.progress = progress;
         self.next_look = self.looked_at + CPU_LOOK;
     }
 
     fn busy_computing(&self) -> Option<Finding> {
         let limit = self.limits.cpu_seconds * 100;
-        let process = self.tracer.processes.iter().find(|process| process.exit.is_none() && self.tracer.proc.cpu_ticks(process.pid) > limit)?;
+        let alive = self.tracer.processes.iter().filter(|process| process.exit.is_none());
+        let used: Vec<_> = alive.map(|process| (process.id, self.tracer.proc.cpu_ticks(process.pid))).collect();
+        let together = self.tracer.cpu_of_ended + used.iter().map(|(_, ticks)| ticks).sum::<u64>();
+        let observed = match used.iter().find(|(_, ticks)| *ticks > limit) {
+            Some((process, _)) => format!("{} used {} seconds of CPU time", self.tracer.name(*process), self.limits.cpu_seconds),
+            None if together > ALL_TO_ONE * limit => {
+                format!("the processes of the run used {} seconds of CPU time together", ALL_TO_ONE * self.limits.cpu_seconds)
+            }
+            None => return None,
+        };
         Some(Finding::new(
             "busy-waiting",
             "a process that has nothing to do waits in a call that blocks",
-            format!("{} used {} seconds of CPU time", self.tracer.name(process.id), self.limits.cpu_seconds),
+            observed,
             "look for a loop that does not end, or that asks a variable again and again instead of waiting in the kernel",
         ))
     }
 
     pub(super) fn explain(&mut self, goal: &str, halt: Halt) -> Unpassed {
-        if let Some(reason) = &self.tracer.blind {
-            return Unpassed::Broken(reason.clone());
+        if let Err(unpassed) = self.look_whole() {
+            return unpassed;
         }
         match halt {
             Halt::Over => {

@@ -11,7 +11,7 @@ use crate::trace::event::{Detail, Event, Exit};
 use crate::trace::waiting::Waiting;
 
 /// Kinds that say by themselves what is wrong, whatever happened before.
-const CERTAIN: [&str; 5] = ["busy-waiting", "left-behind", "sigpipe", "unused-end", "zombie"];
+const CERTAIN: [&str; 8] = ["busy-waiting", "foreign-call", "hidden-process", "left-behind", "limit", "sigpipe", "unused-end", "zombie"];
 /// Kinds that only say how the program ended, or that it did not.
 const ENDINGS: [&str; 5] = ["connection", "deadlock", "error-report", "exit", "output"];
 /// The state of a socket that listens, in `/proc/net/tcp`; proc_pid_net(5).

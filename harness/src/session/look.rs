@@ -75,6 +75,13 @@ impl Session {
         &self.running[program.0].output.bytes
     }
 
+    /// How many bytes of standard output are kept, if more than that came.
+    #[must_use]
+    pub fn cut_after(&self, program: Program) -> Option<usize> {
+        let output = &self.running[program.0].output;
+        output.cut.then_some(output.bytes.len())
+    }
+
     /// What the program and its children have written to standard error so far.
     #[must_use]
     pub fn stderr(&self, program: Program) -> &[u8] {

@@ -101,6 +101,8 @@ pub struct Session {
     /// Whether the program runs where it stands, with the caller's environment, and what it makes stays.
     stands: bool,
     seen_activity: u64,
+    /// Ticks that did not count against the run because calls were made.
+    excused: u64,
     quiet: Option<Vec<Waiting>>,
     quiet_ticks: u32,
     started_at: u64,
@@ -161,7 +163,9 @@ impl Session {
         let options = Options { decode: true, keep_events: true, keep_data: true, most_events: limits.calls, most_processes: 512 };
         process::tick_every(TICK)?;
         let names = programs.iter().map(|(name, _)| name.clone()).collect();
-        Ok(Self { capabilities: manifest.capabilities.clone(), ..Self::new(Tracer::new(proc, options), sandbox, names, limits, before) })
+        let mut tracer = Tracer::new(proc, options);
+        tracer.read_only(&sandbox.programs);
+        Ok(Self { capabilities: manifest.capabilities.clone(), ..Self::new(tracer, sandbox, names, limits, before) })
     }
 
     fn new(tracer: Tracer, sandbox: Sandbox, names: Vec<String>, limits: Limits, before: BTreeSet<Leftover>) -> Self {
@@ -175,6 +179,7 @@ impl Session {
             before,
             stands: false,
             seen_activity: 0,
+            excused: 0,
             quiet: None,
             quiet_ticks: 0,
             started_at: process::ticks(),
@@ -209,7 +214,11 @@ impl Session {
             let _ = kernel::message::remove(*queue);
         }
         if let Some(reaper) = self.sandbox.reaper {
-            process::kill(reaper, libc::SIGKILL)?;
+            match process::kill(reaper, libc::SIGKILL) {
+                // It has ended before and with it all others.
+                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
+                killed => killed?,
+            }
         }
         self.await_all_ends()?;
         if self.sandbox.tier == Tier::Confined && !self.stands {

@@ -11,7 +11,7 @@ use super::{Program, Running, Session};
 use crate::call::Call;
 use crate::kernel::descriptor;
 use crate::kernel::process::{self, Launch};
-use crate::kernel::seccomp::{Stops, filter};
+use crate::kernel::seccomp::{Reach, Stops, filter};
 use crate::manifest::Limits;
 use crate::sandbox::Tier;
 use crate::trace::event::{Event, ProcessId};
@@ -158,9 +158,13 @@ impl<'session> Start<'session> {
             directory: descriptor::c_path(&session.sandbox.directory)?,
             stdio: streams.map(|(stream, closed)| (!closed).then_some(stream)),
             limits: if session.stands { own_limits(self.output_to_file) } else { resource_limits(&session.limits, session.sandbox.tier) },
-            filter: filter(&Stops::These([session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat())),
+            filter: filter(
+                &Stops::These([session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat()),
+                if session.stands { Reach::Trace } else { Reach::Sandbox },
+            ),
             capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),
             own_session: true,
+            expendable: true,
             fresh_signals: true,
         };
         let launched = match &self.on {
@@ -227,10 +231,19 @@ fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_
         (libc::RLIMIT_CPU, limits.cpu_seconds * 2),
         (libc::RLIMIT_STACK, 8 << 20),
         (libc::RLIMIT_DATA, 1 << 30),
+        (libc::RLIMIT_MEMLOCK, 8 << 20),
+        (libc::RLIMIT_SIGPENDING, 4096),
+        (libc::RLIMIT_MSGQUEUE, 819_200),
+        (libc::RLIMIT_RTPRIO, 0),
+        (libc::RLIMIT_NICE, 0),
     ];
     // Outside a user namespace this limit counts all processes of the user on the machine.
     if tier == Tier::Namespaces {
         resources.push((libc::RLIMIT_NPROC, limits.processes));
     }
+    // A hard limit that is lower already stays.
     resources
+        .into_iter()
+        .map(|(resource, limit)| (resource, limit.min(process::hard_limit(resource).saturating_sub(u64::from(resource == libc::RLIMIT_CPU)))))
+        .collect()
 }

@@ -9,6 +9,9 @@ use crate::kernel::descriptor;
 /// Most bytes moved in one go, so that one program's flood does not keep the session from its other work.
 const MOST_AT_ONCE: usize = 256 << 10;
 
+/// How many times what is kept has to come before an output counts as endless.
+const ENDLESS: usize = 8;
+
 /// What is given to standard input, as the pipe takes it.
 pub struct Input {
     pipe: Option<OwnedFd>,
@@ -75,19 +78,28 @@ pub struct Output {
     grows: bool,
     /// The bytes, up to the limit.
     pub bytes: Vec<u8>,
+    /// Whether bytes came after them.
+    pub cut: bool,
     most: usize,
+    /// How many came altogether.
+    total: usize,
 }
 
 impl Output {
     /// Keeps at most so many bytes; what comes after them is read and dropped.
     pub fn new(pipe: OwnedFd, most: usize) -> io::Result<Self> {
         descriptor::set_nonblocking(pipe.as_fd())?;
-        Ok(Self { pipe: Some(pipe), grows: false, bytes: Vec::new(), most })
+        Ok(Self { pipe: Some(pipe), grows: false, bytes: Vec::new(), cut: false, most, total: 0 })
     }
 
     /// The same for a file that the program writes to.
     pub fn file(file: OwnedFd, most: usize) -> io::Result<Self> {
         Ok(Self { grows: true, ..Self::new(file, most)? })
+    }
+
+    /// Whether so much came that the rest is not waited for.
+    pub fn is_endless(&self) -> bool {
+        self.total / ENDLESS > self.most
     }
 
     /// Reads what is there; `true` if anything moved.
@@ -104,8 +116,10 @@ impl Output {
                 }
                 Ok(length) => {
                     total += length;
+                    self.total += length;
                     let room = self.most.saturating_sub(self.bytes.len());
                     self.bytes.extend_from_slice(&buffer[..length.min(room)]);
+                    self.cut |= length > room;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),

@@ -72,15 +72,30 @@ pub fn mappings(maps: &str) -> Vec<Mapping> {
 /// Finds the places that snapshots were taken at; keeps what it has read of executables.
 #[derive(Default)]
 pub struct Locator {
+    /// The only files besides the system's that are read; `None` reads all.
+    only: Option<Vec<PathBuf>>,
     modules: HashMap<Vec<Mapping>, Rc<Modules>>,
     tables: HashMap<PathBuf, Option<Rc<LineTable>>>,
     symbols: HashMap<PathBuf, Symbols>,
 }
 
 impl Locator {
+    /// From now on reads these executables and the system's alone: any other file of a memory map is one that a program may have put in its place, and may be
+    /// a FIFO or a giant by now.
+    pub fn read_only(&mut self, executables: &[PathBuf]) {
+        self.only = Some(executables.to_vec());
+    }
+
+    fn modules(&mut self, maps: &[Mapping]) -> Rc<Modules> {
+        let only = self.only.as_deref();
+        let readable = |mapping: &&Mapping| only.is_none_or(|only| is_of_the_system(&mapping.file) || only.contains(&mapping.file));
+        let load = || Rc::new(Modules::load(&maps.iter().filter(readable).cloned().collect::<Vec<_>>()));
+        Rc::clone(self.modules.entry(maps.to_vec()).or_insert_with(load))
+    }
+
     /// Whose code the instruction at this address is.
     pub fn owner(&mut self, maps: &[Mapping], address: u64) -> Owner {
-        let modules = Rc::clone(self.modules.entry(maps.to_vec()).or_insert_with(|| Rc::new(Modules::load(maps))));
+        let modules = self.modules(maps);
         let Some((file, relative)) = modules.find(address) else { return Owner::Unknown };
         if is_of_the_system(file) {
             return Owner::System;
@@ -94,7 +109,7 @@ impl Locator {
 
     /// The lines of the program's own source that led to this snapshot, innermost first; empty without debug information.
     pub fn places(&mut self, maps: &[Mapping], snapshot: &Snapshot) -> Vec<Place> {
-        let modules = Rc::clone(self.modules.entry(maps.to_vec()).or_insert_with(|| Rc::new(Modules::load(maps))));
+        let modules = self.modules(maps);
         let mut place_at = |address: u64| {
             let (file, relative) = modules.find(address)?;
             if is_of_the_system(file) {

@@ -31,7 +31,12 @@ impl Tracer {
         let entered = self.now();
         let process = self.tasks[&pid].process;
         if architecture != AUDIT_ARCH || number & 0x4000_0000 != 0 {
-            self.blind.get_or_insert_with(|| "the program made a system call of a foreign ABI (32-bit or x32), which cannot be followed".into());
+            self.overstep(
+                "foreign-call",
+                "system calls are made as this machine's programs make them",
+                "the program made a system call of a foreign ABI (32-bit or x32), which is not followed",
+                "make calls through libc; syscall(2)",
+            );
             return process::kill(pid, libc::SIGKILL);
         }
         let call = Call::from_number(number);
@@ -58,7 +63,13 @@ impl Tracer {
         };
         self.events.push(event);
         if self.events.len() > self.options.most_events {
-            self.blind.get_or_insert_with(|| format!("more than {} calls in one run", self.options.most_events));
+            let most = self.options.most_events;
+            self.overstep(
+                "limit",
+                format!("a run makes at most {most} calls of those that are followed"),
+                "it made more",
+                "look for a loop that does not end, or that moves each byte with a call of its own",
+            );
         }
         if let Some(object) = object {
             self.note_table(pid, index, call, object);
@@ -163,6 +174,8 @@ impl Tracer {
             self.take_note(pid, pending.event, pending.keeps_alarm);
             self.after_scheduled_call(pid, pending.event)?;
         }
+        self.note_what_is_kept(pending.event);
+        self.look_for_hidden_child(&pending, result);
         self.tell(pending.event);
         if !self.options.keep_events {
             self.forget_events();

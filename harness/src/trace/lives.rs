@@ -75,6 +75,7 @@ impl Tracer {
         let born = self.now();
         let child = Pid::try_from(ptrace::event_message(parent)?).unwrap_or(0);
         let parent_id = self.tasks[&parent].process;
+        self.tasks.entry(parent).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.gave_birth = true));
         if self.tasks.contains_key(&child) {
             // Taken in already, having a parent of its own choice: clone(2), CLONE_PARENT.
             return self.resume(parent, 0);
@@ -137,6 +138,9 @@ impl Tracer {
         self.now();
         self.release_end(pid);
         let id = self.tasks[&pid].process;
+        if self.process(id).pid == pid {
+            self.cpu_of_ended += self.proc.cpu_ticks(pid);
+        }
         if self.process(id).pid == pid && self.process(id).executed {
             self.processes[id.0].unreaped = self.children_not_waited_for(id);
             if self.options.decode {

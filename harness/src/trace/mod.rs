@@ -16,6 +16,7 @@ pub mod memory;
 pub mod native;
 mod notes;
 pub mod object;
+mod overstep;
 pub mod schedule;
 mod telling;
 pub mod time;
@@ -33,6 +34,7 @@ use crate::source::{Locator, Snapshot};
 use event::{Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
 use memory::Memory;
 use object::{ObjectId, Objects};
+pub use overstep::Overstep;
 use schedule::Schedule;
 use time::Time;
 
@@ -73,6 +75,8 @@ struct Pending {
     held_afterwards: Option<usize>,
     /// Why the process is taken back to before the call.
     back_up: Option<BackUp>,
+    /// Whether the kernel told of a child that the call made.
+    gave_birth: bool,
     /// Whether the schedule has let it begin.
     begun: bool,
     /// When its time is over, on the run's own clock.
@@ -102,6 +106,7 @@ impl Pending {
             restore_words: Vec::new(),
             held_afterwards: None,
             back_up: None,
+            gave_birth: false,
             begun: false,
             over_at: None,
             timed_out: false,
@@ -146,6 +151,10 @@ pub struct Tracer {
     pub faults: Vec<(Fault, Fired)>,
     /// Why the trace is not whole, if it is not.
     pub blind: Option<String>,
+    /// What a process did that no program may do here, if one did: beyond a limit, or out of the tracer's sight.
+    pub overstepped: Option<Overstep>,
+    /// Clock ticks of CPU time that ended processes used, as far as the kernel told at their end.
+    pub cpu_of_ended: u64,
     /// Grows with everything that happens.
     pub activity: u64,
     /// Calls in a row that did nothing: failed, moved nothing, found nothing.
@@ -174,6 +183,10 @@ pub struct Tracer {
     names: Vec<String>,
     called: HashMap<usize, String>,
     clock: Moment,
+    /// Bytes of transfers that events hold.
+    kept_bytes: usize,
+    /// How many descriptors were looked at before first transfers.
+    looked_at_descriptors: usize,
     options: Options,
 }
 
@@ -189,6 +202,10 @@ impl Tracer {
             tables: Vec::new(),
             faults: Vec::new(),
             blind: None,
+            overstepped: None,
+            cpu_of_ended: 0,
+            kept_bytes: 0,
+            looked_at_descriptors: 0,
             activity: 0,
             fruitless: 0,
             output_waits: false,
@@ -226,6 +243,11 @@ impl Tracer {
         Ok(id)
     }
 
+    /// The executables of the run: what else its processes map is not read.
+    pub fn read_only(&mut self, executables: &[std::path::PathBuf]) {
+        self.locator.read_only(executables);
+    }
+
     /// Gives a started program a name of its own for messages.
     pub fn call(&mut self, program: usize, name: &str) {
         self.called.insert(program, name.to_owned());
@@ -251,7 +273,13 @@ impl Tracer {
         });
         self.by_pid.insert(pid, id);
         if self.processes.len() > self.options.most_processes {
-            self.blind.get_or_insert_with(|| format!("more than {} processes in one run", self.options.most_processes));
+            let most = self.options.most_processes;
+            self.overstep(
+                "limit",
+                format!("a run makes at most {most} processes"),
+                "it made more",
+                "look for a loop that forks without end, and at who calls fork in a child; fork(2)",
+            );
         }
         id
     }

@@ -10,7 +10,7 @@ use super::event::Exit;
 use super::{OnEvent, Options, Tracer};
 use crate::kernel::descriptor::{self, c_path};
 use crate::kernel::process::{self, Launch, Waited};
-use crate::kernel::seccomp::{Stops, filter};
+use crate::kernel::seccomp::{Reach, Stops, filter};
 use crate::procfs::Proc;
 
 /// Runs a program with its arguments until it and all its descendants have ended; `on_event` is told of every finished call of those that `stops` names. With
@@ -34,9 +34,10 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
             Some(io::stderr().as_fd().try_clone_to_owned()?),
         ],
         limits: Vec::new(),
-        filter: filter(stops),
+        filter: filter(stops, Reach::Trace),
         capabilities: Vec::new(),
         own_session: false,
+        expendable: false,
         fresh_signals: false,
     };
     process::pin_to_this_cpu()?;
@@ -54,7 +55,8 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
             Waited::Interrupted | Waited::Nothing => {}
         }
     }
-    match (tracer.blind.take(), tracer.process(first).exit) {
+    let overstepped = tracer.overstepped.take().map(|overstep| overstep.observed);
+    match (tracer.blind.take().or(overstepped), tracer.process(first).exit) {
         (Some(reason), _) => Err(io::Error::other(reason)),
         (None, Some(Exit::Status(process::SET_UP_FAILED))) if !tracer.process(first).executed => {
             Err(io::Error::other(format!("{}: cannot be executed", path.display())))

@@ -171,6 +171,7 @@ impl Tracer {
         let process = self.tasks[&pid].process;
         if self.transferred.insert((process, object, gives)) {
             let descriptors = self.table_of(process).unwrap_or_default();
+            self.note_descriptors(descriptors.len());
             self.tables.push(TableAtTransfer { event, process, object, descriptors });
         }
     }

@@ -57,6 +57,7 @@ impl Subject {
         manifest.limits = self.limits;
         manifest.capabilities.clone_from(&self.capabilities);
         Lab::new(manifest, Programs::new(Places::folder(&self.folder), "test"), 1, "test")
+            .with_sources(vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs")])
     }
 
     /// The program's file.

@@ -1,0 +1,3 @@
+//! Exits 0 and does nothing.
+//! verdicts: fail pass skipped fail
+fn main() {}

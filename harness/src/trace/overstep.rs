@@ -1,0 +1,86 @@
+//! What no program may do in a run, and how it is noticed: limits, and ways out of the tracer's sight.
+//!
+//! Theory of operation: what the tracer cannot see for a reason of its own makes it blind, and the run has no verdict. Here it is the program's doing: it
+//! is certain, the same every time, and so it is a failure with a reason.
+
+use super::{Pending, Tracer};
+use crate::call::Call;
+use crate::finding::Finding;
+use crate::trace::event::Detail;
+
+/// Most bytes of transfers that the events of a run hold together.
+const MOST_KEPT: usize = 128 << 20;
+
+/// Most descriptors that are looked at before first transfers in one run: with many pipes their number grows as the square of that of the pipes.
+const MOST_DESCRIPTORS: usize = 20_000;
+
+/// What a process did that no program may do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overstep {
+    /// The kind of the finding.
+    pub kind: &'static str,
+    /// What is expected of every program.
+    pub expected: String,
+    /// What was observed.
+    pub observed: String,
+    /// What to look at.
+    pub next: &'static str,
+}
+
+impl Overstep {
+    /// The finding that says so.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        Finding::new(self.kind, &*self.expected, &*self.observed, self.next)
+    }
+}
+
+impl Tracer {
+    /// Takes down what a process did, if it is the first such thing.
+    pub(crate) fn overstep(&mut self, kind: &'static str, expected: impl Into<String>, observed: impl Into<String>, next: &'static str) {
+        self.overstepped.get_or_insert_with(|| Overstep { kind, expected: expected.into(), observed: observed.into(), next });
+    }
+
+    /// The harness's own memory has a limit too: what the events of a run hold.
+    pub(super) fn note_what_is_kept(&mut self, event: usize) {
+        self.kept_bytes += match &self.events[event].detail {
+            Detail::Data(data) => data.len(),
+            Detail::Path(path) => path.len(),
+            _ => 0,
+        };
+        if self.kept_bytes > MOST_KEPT && self.options.keep_events {
+            self.overstep(
+                "limit",
+                format!("a run moves at most about {} MiB with calls that are followed", MOST_KEPT >> 20),
+                "it moved more",
+                "look for a loop that writes or reads without end",
+            );
+        }
+    }
+
+    /// The harness's own time has a limit too: what it looks at before first transfers.
+    pub(super) fn note_descriptors(&mut self, count: usize) {
+        self.looked_at_descriptors += count;
+        if self.looked_at_descriptors > MOST_DESCRIPTORS {
+            self.overstep(
+                "limit",
+                "processes hold as many descriptors as they need",
+                "they hold so many pipes that their descriptors cannot be followed",
+                "close what is not needed any more, and look for a loop that makes pipes; pipe(2), close(2)",
+            );
+        }
+    }
+
+    /// A call that made a child of which the kernel did not tell: clone(2) with CLONE_UNTRACED. Its flags may lie in memory that another thread
+    /// changes, so it is the result that counts.
+    pub(super) fn look_for_hidden_child(&mut self, pending: &Pending, result: i64) {
+        if self.events[pending.event].call == Call::Fork && result > 0 && pending.result.is_none() && !pending.gave_birth {
+            self.overstep(
+                "hidden-process",
+                "every process of the run can be followed",
+                "a process was made with CLONE_UNTRACED, which keeps it out of sight",
+                "use fork, or clone without that flag; clone(2)",
+            );
+        }
+    }
+}
