@@ -9,8 +9,8 @@ use crate::kernel::descriptor;
 /// Most bytes moved in one go, so that one program's flood does not keep the session from its other work.
 const MOST_AT_ONCE: usize = 256 << 10;
 
-/// How many times what is kept has to come before an output counts as endless.
-const ENDLESS: usize = 8;
+/// How many bytes have to come besides many times those that are kept, before an output counts as endless.
+const ENDLESS: usize = 64 << 20;
 
 /// What is given to standard input, as the pipe takes it.
 pub struct Input {
@@ -99,7 +99,7 @@ impl Output {
 
     /// Whether so much came that the rest is not waited for.
     pub fn is_endless(&self) -> bool {
-        self.total / ENDLESS > self.most
+        self.total > ENDLESS + 8 * self.most
     }
 
     /// Reads what is there; `true` if anything moved.
