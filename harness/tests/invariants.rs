@@ -70,3 +70,16 @@ fn sources_stay_below_600_lines() {
         assert!(lines <= 600, "{}: {lines} lines; find the seam", path.display());
     }
 }
+
+#[test]
+fn the_container_is_asked_for_what_the_pages_say() {
+    let text = fs::read_to_string(root().join(".devcontainer/devcontainer.json")).expect("the container's description");
+    let json: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let container: serde_json::Value = serde_json::from_str(&json).expect("JSON with comments on lines of their own");
+    let options: Vec<&str> = container["runArgs"].as_array().expect("runArgs").iter().filter_map(|option| option.as_str()).collect();
+    assert_eq!(options.len(), 6);
+    for page in ["machines.md", "sandbox.md"] {
+        let text = fs::read_to_string(root().join("docs/src").join(page)).expect(page);
+        assert!(text.contains(&options.join(" ")), "{page}: expected {}", options.join(" "));
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! Each terminal has a server of its own, which ends with it. Nothing here waits for a time: a text is waited for, with a last resort.
 
+#![allow(dead_code, reason = "each executable needs a part of it")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,7 +45,6 @@ impl Terminal {
     }
 
     /// With another last resort, in seconds: where something is compiled first.
-    #[allow(dead_code, reason = "only some of the test executables need it")]
     pub fn with_patience(mut self, seconds: u64) -> Self {
         self.patience = Duration::from_secs(seconds);
         self
