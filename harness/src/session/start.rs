@@ -239,7 +239,8 @@ fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_
     ];
     // Outside a user namespace this limit counts all processes of the user on the machine.
     if tier == Tier::Namespaces {
-        resources.push((libc::RLIMIT_NPROC, limits.processes));
+        // The supervisor and PID 1 are the same user's.
+        resources.push((libc::RLIMIT_NPROC, limits.processes + 2));
     }
     // A hard limit that is lower already stays.
     resources

@@ -1,0 +1,125 @@
+//! Every limit of a run from both sides: what stays just below it passes, and what goes just beyond it is stopped, with the reason.
+
+mod support {
+    pub mod compiled;
+    pub mod deadline;
+    pub mod folder;
+    pub mod isolated;
+    pub mod subject;
+}
+
+use std::process::ExitCode;
+
+use harness::prelude::*;
+use support::isolated::{self, tests};
+use support::subject::{Subject, assert_passes, finding};
+
+fn main() -> ExitCode {
+    isolated::main(tests![
+        descriptors_are_a_thousand,
+        processes_are_as_many_as_the_lab_says,
+        shared_memory_has_a_size,
+        data_of_a_process_has_a_size,
+        pending_signals_are_counted,
+        queues_have_a_size_together,
+        processor_time_of_a_process_is_limited,
+        processor_time_of_all_together_is_limited,
+        output_is_kept_up_to_a_size,
+    ])
+}
+
+/// What the program says of how many it got; `None` where there are no namespaces, and so other limits.
+#[track_caller]
+fn got(kind: &str, wanted: u64) -> Option<String> {
+    let subject = Subject::new("limits").limited(|limits| limits.processes = 10);
+    let mut said = String::new();
+    let verdict = subject.session(|session, name| {
+        session.needs_namespaces()?;
+        let program = session.program(name).args([kind, &wanted.to_string()]).start()?;
+        session.exit(program)?;
+        session.all_end()?;
+        // A supervisor is another process: what it saw comes back in words.
+        Err(Finding::new("said", "", String::from_utf8_lossy(session.stdout(program)), "").into())
+    });
+    match verdict {
+        Err(Unpassed::Skipped(reason)) => {
+            println!("skipped: {reason}");
+            return None;
+        }
+        verdict => said.push_str(finding(verdict).observed.trim_end()),
+    }
+    subject.assert_nothing_is_left();
+    Some(said)
+}
+
+/// So many can be had, and one more cannot.
+#[track_caller]
+fn assert_most(kind: &str, most: u64, refusal: &str) {
+    if let Some(said) = got(kind, most) {
+        assert_eq!(said, format!("{most} all"));
+    }
+    if let Some(said) = got(kind, most + 1) {
+        assert_eq!(said, format!("{most} {refusal}"));
+    }
+}
+
+fn descriptors_are_a_thousand() {
+    // 1,024 with the three standard streams.
+    assert_most("descriptors", 1021, "Too many open files");
+}
+
+fn processes_are_as_many_as_the_lab_says() {
+    // Ten with the program itself.
+    assert_most("processes", 9, "Resource temporarily unavailable");
+}
+
+fn shared_memory_has_a_size() {
+    assert_most("shared", 64, "No space left on device");
+}
+
+fn data_of_a_process_has_a_size() {
+    let Some(below) = got("data", 1000) else { return };
+    assert_eq!(below, "1000 all");
+    let beyond = got("data", 1024).unwrap_or_default();
+    assert!(beyond.ends_with(" Cannot allocate memory"), "{beyond}");
+}
+
+fn pending_signals_are_counted() {
+    // 4,096 of the user's, to whom the supervisor and its own signals belong.
+    let Some(below) = got("queued", 4000) else { return };
+    assert_eq!(below, "4000 all");
+    let beyond = got("queued", 4097).unwrap_or_default();
+    assert!(beyond.ends_with(" Resource temporarily unavailable"), "{beyond}");
+}
+
+fn queues_have_a_size_together() {
+    let Some(below) = got("queues", 90) else { return };
+    assert_eq!(below, "90 all");
+    let beyond = got("queues", 100).unwrap_or_default();
+    assert!(beyond.ends_with(" Too many open files"), "{beyond}");
+}
+
+fn processor_time_of_a_process_is_limited() {
+    let subject = Subject::new("limits").limited(|limits| limits.cpu_seconds = 1);
+    assert_passes(subject.lab().run(&subject.name).args(["seconds", "8"]).exits(0).verdict());
+    let finding = finding(subject.lab().run(&subject.name).args(["seconds", "30"]).exits(0).verdict());
+    assert!(finding.observed.ends_with("used 1 seconds of CPU time"), "{finding:?}");
+    subject.assert_nothing_is_left();
+}
+
+fn processor_time_of_all_together_is_limited() {
+    let subject = Subject::new("limits").limited(|limits| limits.cpu_seconds = 1);
+    assert_passes(subject.lab().run(&subject.name).args(["children", "4"]).exits(0).verdict());
+    let finding = finding(subject.lab().run(&subject.name).args(["children", "20"]).exits(0).verdict());
+    assert_eq!(finding.observed, "the processes of the run used 2 seconds of CPU time together");
+    subject.assert_nothing_is_left();
+}
+
+fn output_is_kept_up_to_a_size() {
+    let subject = Subject::new("limits").limited(|limits| limits.output_bytes = 1000);
+    let run = |wanted: usize| subject.lab().run(&subject.name).args(["bytes", &wanted.to_string()]).prints("x".repeat(1000)).verdict();
+    assert_passes(run(1000));
+    let finding = finding(run(1001));
+    assert!(finding.observed.ends_with("; more came than the 1000 bytes that are kept"), "{finding:?}");
+    subject.assert_nothing_is_left();
+}
