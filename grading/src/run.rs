@@ -114,6 +114,9 @@ pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
 
     let desk = Desk { plan: &plan, store: &store, seed, again: &request.again };
     let compiler = Compiler::find(root)?;
+    if let Err(reason) = &compiler.enclosure {
+        progress.say(&format!("warning: the compiler cannot be enclosed, and sources with assembly are refused: {}", shown(reason)));
+    }
     let mut ready = BTreeMap::new();
     for (number, lab) in plan.labs.iter().enumerate() {
         if request.prepare || units.iter().any(|unit| unit.lab == number && desk.is_open(unit)) {
