@@ -81,7 +81,7 @@ pub fn is_packed(submissions: &Path) -> Result<bool, Failure> {
     let mut see = |path: String| {
         detector.see(&path);
         let name = path.rsplit('/').next().unwrap_or_default();
-        container::archive_stem(name).is_some() && !name.starts_with('.')
+        (container::archive_stem(name).is_some() || container::is_other_archive(name)) && !name.starts_with('.')
     };
     let failed = |error: std::io::Error| Failure::input("read the submissions in", submissions, &error);
     let mut archives = false;

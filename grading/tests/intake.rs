@@ -111,12 +111,13 @@ fn a_batch_grades_archives_and_names_what_it_refused() {
         .put("ann.zip", ZipFile::new().file("01-echo/src/main.rs", RIGHT).done())
         .put("bob.zip", ZipFile::new().file("01-echo/src/main.rs", RIGHT).file("../../outside.rs", RIGHT).done())
         .put("eve.zip", "PK\x03\x04 this is no zip file")
+        .put("sue.rar", "Rar!")
         .put("kim.zip", ZipFile::new().file("notes.md", "").done());
     let out = download.folder.path().join("out");
     let run = || told(&download.course.grade().arg("run").arg(download.path()).arg("--out").arg(&out).args(["--seed", "7"]).output().unwrap());
     let (code, stdout, stderr) = run();
     assert_eq!(code, 0, "{stdout}{stderr}");
-    assert_eq!(fs::read_to_string(out.join("grades.csv")).unwrap(), "student,01-echo,total\nann,6,6\nbob,0,0\neve,0,0\nkim,0,0\n");
+    assert_eq!(fs::read_to_string(out.join("grades.csv")).unwrap(), "student,01-echo,total\nann,6,6\nbob,0,0\neve,0,0\nkim,0,0\nsue,0,0\n");
     let outcome = |student: &str| {
         let path = out.join("records").join(student).join("01-echo.json");
         serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap()["outcome"].clone()
@@ -126,8 +127,13 @@ fn a_batch_grades_archives_and_names_what_it_refused() {
     assert!(outcome("eve")["message"].as_str().unwrap().starts_with("eve.zip is no zip file that can be read"), "{}", outcome("eve"));
     assert_eq!(outcome("kim")["status"], "missing_file");
     assert!(outcome("kim")["message"].as_str().unwrap().ends_with("; there is kim.zip: notes.md"), "{}", outcome("kim"));
+    assert!(
+        outcome("sue")["message"].as_str().unwrap().starts_with("sue.rar is not unpacked; expected the sources themselves"),
+        "{}",
+        outcome("sue")
+    );
     assert!(stderr.contains("warning: refused: bob: bob.zip: ../../outside.rs"), "{stderr}");
-    assert!(run().1.starts_with("0 graded, 4 kept"), "what was refused once is not graded again");
+    assert!(run().1.starts_with("0 graded, 5 kept"), "what was refused once is not graded again");
     download.nothing_outside();
 }
 

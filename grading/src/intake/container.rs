@@ -18,17 +18,26 @@ const OTHERS: [&str; 6] = [".rar", ".7z", ".tar.xz", ".tar.bz2", ".tar.zst", ".g
 /// The name without its ending, if it promises an archive that can be unpacked.
 #[must_use]
 pub fn archive_stem(name: &str) -> Option<&str> {
-    ARCHIVES.iter().find_map(|ending| {
-        let at = name.len().checked_sub(ending.len())?;
-        (name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(ending)).then(|| &name[..at]).filter(|stem| !stem.is_empty())
-    })
+    without_ending(name, &ARCHIVES)
 }
 
 /// Whether the name promises an archive of a kind that is not unpacked.
 #[must_use]
 pub fn is_other_archive(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    archive_stem(&name).is_none() && OTHERS.iter().any(|ending| name.ends_with(ending))
+    other_stem(name).is_some()
+}
+
+/// The name without its ending, if it promises an archive of a kind that is not unpacked.
+#[must_use]
+pub fn other_stem(name: &str) -> Option<&str> {
+    without_ending(name, &OTHERS).filter(|_| archive_stem(name).is_none())
+}
+
+fn without_ending<'a>(name: &'a str, endings: &[&str]) -> Option<&'a str> {
+    endings.iter().find_map(|ending| {
+        let at = name.len().checked_sub(ending.len())?;
+        (name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(ending)).then(|| &name[..at]).filter(|stem| !stem.is_empty())
+    })
 }
 
 /// What an archive is by its first bytes, whatever its name promises.
@@ -123,6 +132,7 @@ mod tests {
         assert_eq!(archive_stem("Ann.ZIP"), Some("Ann"));
         assert_eq!(archive_stem(".zip"), None);
         assert_eq!(archive_stem("main.rs"), None);
+        assert_eq!(other_stem("ann.RAR"), Some("ann"));
         assert!(is_other_archive("ann.rar") && is_other_archive("main.rs.gz") && !is_other_archive("ann.tar.gz"));
     }
 }

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::container::archive_stem;
+use super::container::{archive_stem, other_stem};
 
 /// Gradescope's manifest.
 pub const GRADESCOPE_MANIFEST: &str = "submission_metadata.yml";
@@ -144,7 +144,7 @@ impl Layout {
                 Some(Place { group: format!("{name}_{id}"), name: name.to_owned(), id: id.to_owned(), inner: file, late })
             }
             Platform::Canvas => None,
-            Platform::Plain if inner.is_empty() => match archive_stem(first) {
+            Platform::Plain if inner.is_empty() => match archive_stem(first).or_else(|| other_stem(first)) {
                 Some(stem) => Some(Place { group: stem.to_owned(), name: stem.to_owned(), id: String::new(), inner: first, late: false }),
                 // A file is nobody's; what was refused in the place of a student's folder is the student's.
                 None => Some(Place { group: first.to_owned(), name: first.to_owned(), id: String::new(), inner: "", late: false }),
