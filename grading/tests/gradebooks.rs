@@ -92,9 +92,12 @@ fn canvas_gets_its_own_table_back_with_the_marks_filled_in() {
         ]
     );
     assert!(said.contains("8 marks filled in"), "{said}");
-    assert!(said.contains("1 rows have no record, and stay as they are:\n") && said.contains("export.csv:7: ned, u15, 15, Nobody, Ned"), "{said}");
-    assert!(said.contains("2 records have no row: these marks are in no cell:\n  stranger 02-pipe\n  stranger 10-tcp\n"), "{said}");
-    assert!(said.contains("1 cells held another mark before:\n  bob@example.org: 02-pipe from 5 to 19\n"), "{said}");
+    assert!(
+        said.contains("rows without a record, which stay as they are (1):\n") && said.contains("export.csv:7: ned, u15, 15, Nobody, Ned"),
+        "{said}"
+    );
+    assert!(said.contains("records without a row: these marks are in no cell (2):\n  stranger 02-pipe\n  stranger 10-tcp\n"), "{said}");
+    assert!(said.contains("cells that held another mark before (1):\n  bob@example.org: 02-pipe from 5 to 19\n"), "{said}");
     assert!(!said.contains("Student, Test"), "{said}");
 }
 
@@ -153,7 +156,8 @@ fn what_was_not_observed_is_not_a_mark() {
     assert_eq!(code, 3, "{said}");
     assert_eq!(cells(&table, b',')[3][5], "");
     assert!(
-        said.contains("1 records are left out, since something was not observed") && said.contains("  ann1 02-pipe: not observed: words_arrive"),
+        said.contains("records left out, since something was not observed; start `grade run` again (1)")
+            && said.contains("  ann1 02-pipe: not observed: words_arrive"),
         "{said}"
     );
 }

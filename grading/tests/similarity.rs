@@ -52,8 +52,8 @@ fn submissions_are_laid_out_beside_the_starter() {
         stdout.starts_with("2 submissions laid out: ") && stdout.contains("jplag.jar -l rust -bc ") && stdout.contains("copydetect -t "),
         "{stdout}"
     );
-    assert!(stderr.contains("1 are the starter, unchanged, and left out:\n  idle 02-pair\n"), "{stderr}");
-    assert!(stderr.contains("1 could not be taken:\n  link 02-pair: src/bin/left.rs is a symbolic link"), "{stderr}");
+    assert!(stderr.contains("the starter, unchanged, and so left out (1):\n  idle 02-pair\n"), "{stderr}");
+    assert!(stderr.contains("could not be taken (1):\n  link 02-pair: src/bin/left.rs is a symbolic link"), "{stderr}");
     let expected = [
         ".written-by-grade",
         "02-pair/starter/src/bin/left.rs",

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::intake::{self, ledger};
 use crate::late::{self, Policy};
 use crate::records::Records;
+use crate::report::page::counted;
 use crate::run::record::Record;
 use crate::run::store;
 use crate::whole::{self, Draft};
@@ -213,7 +214,7 @@ impl Each {
             draft.write(&Path::new(&student.folder).join(format!("{}{ending}", record.lab)), form(record)?.as_bytes())?;
         }
         draft.put_in_place()?;
-        anstream::println!("{} files: {}", records.all().count(), folder.display());
+        anstream::println!("{}: {}", counted(records.all().count(), "file"), folder.display());
         Ok(())
     }
 }
@@ -318,8 +319,8 @@ fn lay_out(submissions: &Path, labs: &[String], folder: &Path) -> Result<u8, Fai
     }
     store::refuse_overlap(submissions, folder)?;
     let laid = similarity::lay_out(submissions, &workspace::labs(&root, labs)?, &workspace::labs(&root, &[])?, folder)?;
-    anstream::println!("{} submissions laid out: {}", laid.submissions, folder.display());
-    list("are the starter, unchanged, and left out", &laid.unchanged);
+    anstream::println!("{} laid out: {}", counted(laid.submissions, "submission"), folder.display());
+    list("the starter, unchanged, and so left out", &laid.unchanged);
     list("could not be taken", &laid.left_out);
     let lab = folder.join(laid.labs.first().map_or("", |lab| lab));
     let (submissions, starter) = (lab.join("submissions"), lab.join("starter"));
@@ -353,11 +354,11 @@ fn wanted(records: &Records, named: &[(String, String)]) -> Result<Vec<canvas::W
 fn fill(sheet: &Sheet, columns: &gradebook::Columns, records: &Records, table: &Table) -> Result<u8, Failure> {
     let outcome = sheet.fill(columns, records, table.scale)?;
     whole::write(&table.out, &outcome.table)?;
-    anstream::println!("{} marks filled in: {}", outcome.filled, table.out.display());
-    list("cells held another mark before", &outcome.changed);
-    list("rows have no record, and stay as they are", &outcome.rows_without_record);
-    list("records have no row: these marks are in no cell", &outcome.records_without_row);
-    list("records are left out, since something was not observed; start `grade run` again", &outcome.not_observed);
+    anstream::println!("{} filled in: {}", counted(outcome.filled, "mark"), table.out.display());
+    list("cells that held another mark before", &outcome.changed);
+    list("rows without a record, which stay as they are", &outcome.rows_without_record);
+    list("records without a row: these marks are in no cell", &outcome.records_without_row);
+    list("records left out, since something was not observed; start `grade run` again", &outcome.not_observed);
     Ok(match (outcome.not_observed.is_empty(), outcome.records_without_row.is_empty()) {
         (false, _) => 3,
         (true, false) => 1,
@@ -368,7 +369,7 @@ fn fill(sheet: &Sheet, columns: &gradebook::Columns, records: &Records, table: &
 /// Every line is listed: each is a person whom a mark belongs to, or does not.
 fn list(what: &str, lines: &[String]) {
     if !lines.is_empty() {
-        anstream::eprintln!("{} {what}:", lines.len());
+        anstream::eprintln!("{what} ({}):", lines.len());
         lines.iter().for_each(|line| anstream::eprintln!("  {}", shown(line)));
     }
 }
@@ -380,7 +381,7 @@ pub fn tell_attention(records: &Records) -> u8 {
         return 0;
     }
     anstream::eprintln!(
-        "{} records need attention: what could not be observed is counted as 0 points. Start `grade run` again to grade them again:",
+        "records need attention ({}): what could not be observed is counted as 0 points. Start `grade run` again to grade them again:",
         attention.len()
     );
     attention.iter().take(LISTED).for_each(|line| anstream::eprintln!("  {}", shown(line)));

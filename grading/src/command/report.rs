@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::failure::Failure;
+use crate::report::page::counted;
 use crate::report::{self, Course};
 use crate::workspace;
 
@@ -34,6 +35,6 @@ pub fn report(arguments: &ReportArguments) -> Result<u8, Failure> {
         Err(_) => Course::default(),
     };
     report::write(&records, &course, arguments.released, &arguments.out)?;
-    anstream::println!("{} students: {}", records.students.len(), arguments.out.join("class.html").display());
+    anstream::println!("{}: {}", counted(records.students.len(), "student"), arguments.out.join("class.html").display());
     Ok(super::export::tell_attention(&records))
 }
