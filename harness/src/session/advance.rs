@@ -257,7 +257,9 @@ impl Session {
         for running in &mut self.running {
             moved |= running.input.pump()? | running.output.pump()? | running.errors.pump()?;
         }
-        if let Some(running) = self.running.iter().find(|running| running.output.is_endless() || running.errors.is_endless()) {
+        let endless = self.running.iter().find(|running| running.output.is_endless() || running.errors.is_endless());
+        // What a program writes where it stands is its own affair.
+        if let Some(running) = endless.filter(|_| !self.stands) {
             let stream = if running.output.is_endless() { "standard output" } else { "standard error" };
             self.tracer.overstep(
                 "limit",

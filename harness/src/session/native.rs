@@ -70,6 +70,15 @@ impl Session {
     /// # Errors
     /// Fail, if its processes wait for each other for ever, or ask again and again; broken, if the trace is not whole.
     pub(crate) fn watch(&mut self) -> Result<Ended, Unpassed> {
+        let ended = self.go_on_to_the_end();
+        match &self.tracer.overstepped {
+            // What is too much for a lab, or out of sight, is nothing against a program of which nothing is known: it just cannot be followed.
+            Some(overstep) => Err(Unpassed::Broken(format!("{}: {}", overstep.expected, overstep.observed))),
+            None => ended,
+        }
+    }
+
+    fn go_on_to_the_end(&mut self) -> Result<Ended, Unpassed> {
         const GOAL: &str = "the program comes to its end, or waits for somebody outside";
         loop {
             self.look_whole()?;
