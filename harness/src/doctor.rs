@@ -157,6 +157,7 @@ fn watched(patient: &Patient, orders: &Orders, circumstances: &Circumstances<'_>
     if circumstances.schedule.is_some() {
         outcome.findings.extend(session.races());
     }
+    outcome.findings.iter_mut().for_each(|finding| session.name_page(finding));
     // The program is the user's own, and so are its sources, wherever they are.
     outcome.findings.iter_mut().for_each(|finding| finding.read_source(&[PathBuf::from("/")]));
     if session.wanted_to_trace() {

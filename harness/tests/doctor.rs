@@ -31,6 +31,10 @@ fn assert_found(name: &str, options: &[&str], program: &str, way: &str, kind: &s
     let path = compiled::c_program(program);
     let (status, text) = doctor(name, options, &[&path.to_string_lossy(), way]);
     assert!(status == Some(1) && text.contains(&format!("finding: {kind}\n")) && text.contains(words), "{status:?} {text}");
+    // A kind that has a page names it.
+    if harness::finding::pages::of_kind(kind).is_some() {
+        assert!(text.contains("  explain   cargo lab explain "), "{text}");
+    }
     // The line of the source is named.
     assert!(text.contains(&format!("{program}.c:")), "{text}");
 }

@@ -86,5 +86,8 @@ fn explained(out: &mut String, finding: &Finding, width: Option<usize>) {
         let _ = writeln!(out, "  {text}");
     }
     hang(out, "  next", DIM, INDENT, &finding.next, width);
+    if let Some(page) = &finding.page {
+        hang(out, "  explain", DIM, INDENT, &format!("cargo lab explain {page}"), None);
+    }
     out.push('\n');
 }

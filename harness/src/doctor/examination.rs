@@ -5,7 +5,8 @@ use std::io;
 
 use super::{Circumstances, Orders, Outcome, Patient, in_words, key_of, run_once};
 use crate::fault::{every_failure, every_interruption};
-use crate::finding::Finding;
+use crate::finding::{Finding, pages};
+use crate::session::explained::page_of_fault;
 use crate::trace::event::signal_name;
 
 /// Signals that do not end a program by default: their handlers return, and what they have interrupted is to go on. Of a handler for another signal nobody can
@@ -99,7 +100,8 @@ fn with_faults(patient: &Patient, orders: &Orders, undisturbed: &Outcome, most: 
             continue;
         }
         let worse = if passing { not_taken_in_its_stride(undisturbed, &tried) } else { goes_unseen(undisturbed, &tried) };
-        if let Some(finding) = worse {
+        if let Some(mut finding) = worse {
+            finding.page = page_of_fault(&site.fault().action).or_else(|| pages::of_kind(&finding.kind)).map(str::to_owned);
             found.insert(key);
             examination.find(finding.when(&format!("when {}", in_words(site))));
         }

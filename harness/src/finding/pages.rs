@@ -65,9 +65,10 @@ pub fn of_kind(kind: &str) -> Option<&'static str> {
         "busy-waiting" => "busy-waiting",
         "data-race" | "lost-update" => "data-race",
         "deadlock" => "deadlock",
+        "failure-unseen" | "kills-everyone" => "ignored-failure",
         "left-behind" => "left-behind",
         "sigpipe" => "sigpipe",
-        "unused-end" | "descriptors" => "leaked-descriptor",
+        "descriptor-inherited" | "descriptors" | "unused-end" => "leaked-descriptor",
         "zombie" => "zombie",
         _ => return None,
     })
@@ -102,7 +103,20 @@ mod tests {
 
     #[test]
     fn each_kind_leads_to_a_page_that_there_is() {
-        for kind in ["busy-waiting", "data-race", "lost-update", "deadlock", "left-behind", "sigpipe", "unused-end", "descriptors", "zombie"] {
+        for kind in [
+            "busy-waiting",
+            "data-race",
+            "lost-update",
+            "deadlock",
+            "failure-unseen",
+            "kills-everyone",
+            "descriptor-inherited",
+            "left-behind",
+            "sigpipe",
+            "unused-end",
+            "descriptors",
+            "zombie",
+        ] {
             assert!(Page::named(of_kind(kind).unwrap()).is_ok(), "{kind}");
         }
         assert_eq!(of_kind("output"), None);

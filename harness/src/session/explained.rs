@@ -17,6 +17,16 @@ const ENDINGS: [&str; 5] = ["connection", "deadlock", "error-report", "exit", "o
 /// The state of a socket that listens, in `/proc/net/tcp`; proc_pid_net(5).
 const LISTENS: &str = "0A";
 
+/// The page for a program that does not bear what was done to it; what only changes the order has none.
+pub(crate) fn page_of_fault(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Fail(libc::EINTR) | Action::FailAfter(libc::EINTR) => Some("interrupted-call"),
+        Action::Fail(_) | Action::FailAfter(_) => Some("ignored-failure"),
+        Action::Shorten(_) => Some("short-transfer"),
+        Action::Kill | Action::ExitWith(_) | Action::Signal(_) | Action::Hold | Action::HoldBefore | Action::Delay => None,
+    }
+}
+
 impl Session {
     /// Gives a finding the name of the page that explains it, if there is one and it has none yet.
     pub(crate) fn name_page(&self, finding: &mut Finding) {
@@ -43,15 +53,7 @@ impl Session {
 
     /// The first fault that was carried out and that a program has to bear.
     fn page_of_what_was_done(&self) -> Option<&'static str> {
-        let actions = self.tracer.events.iter().filter_map(|event| Some(&self.tracer.faults[event.injected_by?].0.action));
-        actions
-            .filter_map(|action| match action {
-                Action::Fail(libc::EINTR) | Action::FailAfter(libc::EINTR) => Some("interrupted-call"),
-                Action::Fail(_) | Action::FailAfter(_) => Some("ignored-failure"),
-                Action::Shorten(_) => Some("short-transfer"),
-                Action::Kill | Action::ExitWith(_) | Action::Signal(_) | Action::Hold | Action::HoldBefore | Action::Delay => None,
-            })
-            .next()
+        self.tracer.events.iter().find_map(|event| page_of_fault(&self.tracer.faults[event.injected_by?].0.action))
     }
 
     /// Under a schedule, a program that relied on a sleep.

@@ -11,7 +11,7 @@ mod advance;
 mod asleep;
 pub mod datagram;
 mod evidence;
-mod explained;
+pub(crate) mod explained;
 pub mod local;
 mod look;
 pub mod message;
