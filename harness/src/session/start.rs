@@ -169,7 +169,10 @@ impl<'session> Start<'session> {
         };
         let launched = match &self.on {
             Some(node) => session.inside(node, || process::launch(&launch))??,
-            None => process::launch(&launch)?,
+            None => {
+                session.tracer.nobody_at_home = false;
+                process::launch(&launch)?
+            }
         };
         let process = session.tracer.follow(launched.pid, number, &self.name)?;
         if let Some(called) = &self.called {

@@ -163,6 +163,8 @@ pub struct Tracer {
     pub output_waits: bool,
     /// Tables of TCP connections in other networks than the tracer's own, where programs or peers are.
     pub connections_elsewhere: Vec<crate::procfs::Table>,
+    /// Whether no program is in the tracer's own network: then nobody waits for what happens there.
+    pub nobody_at_home: bool,
     /// Told of every finished call.
     pub on_event: Option<OnEvent>,
     schedule: Option<Schedule>,
@@ -210,6 +212,7 @@ impl Tracer {
             fruitless: 0,
             output_waits: false,
             connections_elsewhere: Vec::new(),
+            nobody_at_home: false,
             on_event: None,
             schedule: None,
             time: None,

@@ -117,7 +117,10 @@ impl Tracer {
         // A peer of the check's own speaks IPv4 to a socket of either kind; and a packet socket, or a raw one, sees the connections of everyone.
         let sees_all = |event: &Event| event.arguments[0] as i32 == libc::AF_PACKET || event.arguments[1] & TYPE == libc::SOCK_RAW as u64;
         let four = six || stream(libc::AF_INET) || sockets().any(sees_all);
-        let own = [("self/net/tcp", four), ("self/net/tcp6", six)].into_iter().filter(|(_, used)| *used).map(|(table, _)| self.proc.table(table));
+        let own = [("self/net/tcp", four), ("self/net/tcp6", six)]
+            .into_iter()
+            .filter(|(_, used)| *used && !self.nobody_at_home)
+            .map(|(table, _)| self.proc.table(table));
         own.chain(self.connections_elsewhere.iter().map(Table::read)).any(|table| {
             let is_armed = |line: &str| line.split_whitespace().nth(5).is_some_and(|timer| timer.starts_with("01:"));
             table.unwrap_or_default().lines().skip(1).any(is_armed)
