@@ -277,7 +277,7 @@ impl Books<'_> {
         for source in sources {
             let path = Path::new(SOURCES).join(&digest).join(&lab.folder).join(&source.path);
             if !self.store.holds(&path, &source.text) {
-                self.store.write(&path, &source.text)?;
+                self.store.write_ahead(&path, &source.text)?;
             }
         }
         self.taken += 1;
@@ -337,6 +337,8 @@ impl Books<'_> {
         }
         let mut text = serde_json::to_string_pretty(&self.ledger).map_err(|error| Failure::Broken(format!("write the ledger: {error}")))?;
         text.push('\n');
+        // The ledger names only what is on the disk.
+        self.store.sync()?;
         self.store.write(Path::new(FILE_NAME), text.as_bytes())?;
         self.warnings.sort();
         self.warnings.dedup();

@@ -1,8 +1,8 @@
 //! `intake.json`: who handed in what, and when. The sources lie beside it.
 //!
 //! Theory of operation: sources are kept below `sources/<digest>/<lab folder>/`, once for all who handed in the same, and never change; the ledger says whose they
-//! are. A file is written under another name and renamed, the ledger last: whoever reads the folder meets an earlier intake or this one and nothing
-//! between. Another intake adds to the ledger, so that a course collects its labs one download at a time.
+//! are. It is written last, under another name, when all sources are on the disk, and then renamed: whoever reads the folder meets an earlier intake or this
+//! one and nothing between. Another intake adds to the ledger, so that a course collects its labs one download at a time.
 
 use std::collections::BTreeMap;
 use std::fs;

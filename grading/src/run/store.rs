@@ -119,6 +119,26 @@ impl Store {
         fs::metadata(&path).is_ok_and(|found| found.len() == bytes.len() as u64) && fs::read(&path).is_ok_and(|held| held == bytes)
     }
 
+    /// Writes a file of this folder that counts for nothing until something written by [`Self::write`] names it, after [`Self::sync`].
+    ///
+    /// # Errors
+    /// The folder cannot be written, or the disk is full.
+    pub fn write_ahead(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.folder.join(path);
+        let folder = path.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(folder).and_then(|()| fs::write(&path, bytes)).map_err(|error| Failure::input("write", &path, &error))
+    }
+
+    /// Brings everything that was written ahead to the disk, in one go: one call a file takes minutes for a class.
+    ///
+    /// # Errors
+    /// The disk is full or at fault.
+    pub fn sync(&self) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::machine("bring to the disk", &self.folder, &error);
+        let folder = File::open(&self.folder).map_err(failed)?;
+        rustix::fs::syncfs(&folder).map_err(|error| failed(error.into()))
+    }
+
     /// Writes a file of this folder, all of it or nothing.
     ///
     /// # Errors
