@@ -176,7 +176,8 @@ fn answers(lab: &LabFolder, folder: &Path) -> Vec<Vec<Source>> {
         }
         answer
     };
-    paths.iter().filter(|path| path.is_dir() || own.len() == 1).map(answer).collect()
+    let is_rust = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "rs") && own.len() == 1;
+    paths.iter().filter(|path| path.is_dir() || is_rust(path)).map(answer).collect()
 }
 
 fn answers_of_checks(lab: &LabFolder, wanted: impl Fn(&str) -> bool) -> Vec<Vec<Source>> {
