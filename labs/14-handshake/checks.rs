@@ -18,9 +18,10 @@ mod statistics;
 #[path = "checks/watching.rs"]
 mod watching;
 
+use captures::Clock;
 use harness::prelude::*;
-use segments::{ACK, FIN, LINK, PSH, RST, Segment, Talk, again as sent_again};
-use watching::{Watch, under};
+use segments::{ACK, FIN, LINK, PSH, RST, SYN, Segment, Talk, again as sent_again};
+use watching::{Watch, pointing_to, under};
 
 harness::checks! {
     handshake, ends, resets, apart, third_segment, data_counted, again, header_lengths, wraps, mss, others, malformed, stops, ready, pcap, pcap_complete,
@@ -43,10 +44,12 @@ fn handshake(lab: &Lab) -> Verdict {
     })
 }
 
-/// When a side has sent all it has, `watch` prints its FIN, with the number of bytes that this side has sent.
+/// When a side has sent all it has, `watch` prints its FIN, with the number of bytes that this side has sent; a FIN of a side whose SYN or SYN-ACK was not seen
+/// prints nothing.
 fn ends(lab: &Lab) -> Verdict {
     let amounts = [(lab.number(1..3000), 0), (0, lab.number(1..3000)), (lab.number(300..3000), lab.number(1..300))];
     let amounts = amounts.map(|(sent, answered)| (lab.bytes(sent as usize), lab.bytes(answered as usize)));
+    let talk = Talk::draw(lab);
     lab.session(|session| {
         let mut watch = Watch::start(lab, session)?;
         let listener = session.listen()?;
@@ -63,11 +66,15 @@ fn ends(lab: &Lab) -> Verdict {
             drop(client);
             watch.has_seen_all(session)?;
         }
+        watch.shows(session, &talk.syn(), &talk.syn().line("SYN"))?;
+        let fin = talk.client_says(FIN | ACK, 40);
+        under("when the server's SYN-ACK was not seen", watch.shows(session, &fin, &fin.fin_line(40)))?;
+        watch.passes_over(session, "a FIN of a server whose SYN-ACK was not seen", &talk.server_says(FIN | ACK, 0).frame())?;
         watch.finish(session)
     })
 }
 
-/// `watch` prints the RST that refuses a connection or breaks it off; what still comes of that connection prints nothing.
+/// `watch` prints the RST that refuses a connection or breaks it off, whatever other flags it has; what still comes of that connection prints nothing.
 fn resets(lab: &Lab) -> Verdict {
     let talk = Talk::draw(lab);
     lab.session(|session| {
@@ -83,6 +90,7 @@ fn resets(lab: &Lab) -> Verdict {
         session.receive_all(&mut client)?;
         under("when the server breaks the connection off", watch.has_seen_all(session))?;
         under("when segments come after the RST", nothing_after_reset(session, &mut watch, &talk))?;
+        resets_with_other_flags(session, &mut watch, &talk)?;
         watch.finish(session)
     })
 }
@@ -97,6 +105,20 @@ fn nothing_after_reset(session: &mut Session, watch: &mut Watch, talk: &Talk) ->
     watch.passes_over(session, "an ACK after the RST", &talk.ack().frame())?;
     let next = talk.numbered(talk.client_syn.wrapping_add(5000), talk.server_syn.wrapping_add(5000));
     watch.shows_handshake(session, &next)
+}
+
+/// The flag RST decides, whatever stands beside it.
+fn resets_with_other_flags(session: &mut Session, watch: &mut Watch, talk: &Talk) -> Result<(), Unpassed> {
+    let cases = [("PSH and ACK", RST | PSH | ACK), ("FIN and ACK", RST | FIN | ACK), ("SYN", RST | SYN), ("SYN and ACK", RST | SYN | ACK)];
+    for ((others, flags), number) in cases.into_iter().zip(1u16..) {
+        let talk = talk.of_client(number);
+        let reset = talk.client_says(flags, 0);
+        under(&format!("before an RST with {others}"), watch.shows_handshake(session, &talk))?;
+        under(&format!("when an RST has {others} too"), watch.shows(session, &reset, &reset.line("RST")))?;
+        watch.passes_over(session, &format!("a second RST with {others}"), &reset.frame())?;
+        watch.passes_over(session, &format!("a FIN after an RST with {others}"), &talk.server_says(FIN | ACK, 0).frame())?;
+    }
+    Ok(())
 }
 
 /// Connections are told apart by both addresses and both ports; of a connection whose SYN was not seen nothing is printed.
@@ -155,13 +177,17 @@ fn many(session: &mut Session, watch: &mut Watch, like: &Talk) -> Result<(), Unp
     watch.shows(session, &first.ack(), &first.ack().line("ACK"))
 }
 
-/// The line ACK stands for the first segment that completes the handshake, with data or without, and for no other; a SYN-ACK that answers another SYN prints
-/// nothing.
+/// The line ACK stands for the first segment that completes the handshake, with data or without, and for no other; a SYN-ACK that answers another SYN, or comes
+/// from the client, prints nothing.
 fn third_segment(lab: &Lab) -> Verdict {
     let talk = Talk::draw(lab);
     let data = lab.number(1..1000) as usize;
     let mut stray = talk.syn_ack();
     stray.acknowledgment = stray.acknowledgment.wrapping_add(1);
+    let mut own = talk.syn_ack();
+    (own.from, own.to) = (own.to, own.from);
+    let mut own_later = own.clone();
+    own_later.sequence = own.sequence.wrapping_add(7);
     let mut early = talk.ack();
     early.acknowledgment = talk.server_syn;
     let mut late = talk.ack();
@@ -172,7 +198,9 @@ fn third_segment(lab: &Lab) -> Verdict {
         watch.shows(session, &talk.syn(), &talk.syn().line("SYN"))?;
         watch.passes_over(session, "an ACK before the SYN-ACK", &talk.ack().frame())?;
         watch.passes_over(session, "a SYN-ACK that answers another SYN", &stray.frame())?;
+        watch.passes_over(session, "a SYN-ACK of the client's", &own.frame())?;
         watch.shows(session, &talk.syn_ack(), &talk.syn_ack().line("SYN-ACK"))?;
+        watch.passes_over(session, "a SYN-ACK of the client's behind the server's", &own_later.frame())?;
         watch.passes_over(session, "an ACK with the number of the SYN-ACK itself", &early.frame())?;
         watch.passes_over(session, "an ACK with the sequence number of the SYN itself", &late.frame())?;
         watch.passes_over(session, "an ACK of the server's", &talk.server_says(ACK, 0).frame())?;
@@ -203,7 +231,8 @@ fn data_counted(lab: &Lab) -> Verdict {
     })
 }
 
-/// A SYN, SYN-ACK or FIN that was sent before is printed with the word `again`; a SYN with another sequence number begins a new connection.
+/// A SYN, SYN-ACK or FIN that was sent before is printed with the word `again`; a SYN with another sequence number begins a new connection, and one with the same
+/// does not.
 fn again(lab: &Lab) -> Verdict {
     let talk = Talk::draw(lab);
     let next = talk.numbered(talk.client_syn.wrapping_add(1000), talk.server_syn.wrapping_sub(1000));
@@ -221,8 +250,31 @@ fn again(lab: &Lab) -> Verdict {
             let line = sent_again(&with_data.fin_line(50));
             under("when the client's FIN comes again together with the last data", watch.shows(session, &with_data, &line))?;
         }
+        under("when the SYN comes again later", syn_again_later(session, &mut watch, &talk.of_client(1)))?;
+        let talk = talk.of_client(2);
+        let mut other = talk.syn_ack();
+        other.sequence = other.sequence.wrapping_add(77);
+        watch.shows(session, &talk.syn(), &talk.syn().line("SYN"))?;
+        watch.shows(session, &talk.syn_ack(), &talk.syn_ack().line("SYN-ACK"))?;
+        under("when a SYN-ACK comes with another sequence number", twice(session, &mut watch, &other, &other.line("SYN-ACK")))?;
         watch.finish(session)
     })
+}
+
+/// What is known of a connection stays known when its SYN comes again.
+fn syn_again_later(session: &mut Session, watch: &mut Watch, talk: &Talk) -> Result<(), Unpassed> {
+    let (syn, answer, fin) = (talk.syn(), talk.syn_ack(), talk.client_says(FIN | ACK, 50));
+    let syn_line = sent_again(&syn.line("SYN"));
+    watch.shows(session, &syn, &syn.line("SYN"))?;
+    watch.shows(session, &answer, &answer.line("SYN-ACK"))?;
+    under("after the SYN-ACK", watch.shows(session, &syn, &syn_line))?;
+    watch.shows(session, &talk.ack(), &talk.ack().line("ACK"))?;
+    under("after the ACK", watch.shows(session, &syn, &syn_line))?;
+    under("for the second time", watch.shows(session, &answer, &sent_again(&answer.line("SYN-ACK"))))?;
+    watch.passes_over(session, "an ACK that was sent before", &talk.ack().frame())?;
+    watch.shows(session, &fin, &fin.fin_line(50))?;
+    under("after the FIN", watch.shows(session, &syn, &syn_line))?;
+    watch.shows(session, &fin, &sent_again(&fin.fin_line(50)))
 }
 
 fn twice(session: &mut Session, watch: &mut Watch, segment: &Segment, line: &str) -> Result<(), Unpassed> {
@@ -286,19 +338,23 @@ fn whole_talk(session: &mut Session, watch: &mut Watch, talk: &Talk, sent: u32, 
     watch.shows(session, &fin, &fin.fin_line(answered))
 }
 
-/// SYN and SYN-ACK show the option MSS wherever it stands; after the end of the options, and after an option with an impossible length, none is looked for.
+/// SYN and SYN-ACK show the option MSS wherever it stands; after the end of the options, and after an option with an impossible length, none is looked for; no
+/// other line shows it.
 fn mss(lab: &Lab) -> Verdict {
     let talk = Talk::draw(lab);
     let (high, low) = (lab.number(2..100) as u8, lab.number(100..255) as u8);
     let option = [2, 4, high, low];
     let value = Some(u16::from_be_bytes([high, low]));
     let after = |bytes: &[u8]| [bytes, &option[..]].concat();
-    let cases: [(&str, Vec<u8>, Option<u16>); 12] = [
+    let cases: [(&str, Vec<u8>, Option<u16>); 15] = [
         ("alone", after(&[]), value),
         ("after bytes that fill a gap", after(&[1, 1, 1]), value),
         ("after other options", after(&[4, 2, 3, 3, 7]), value),
         ("after timestamps", after(&[1, 8, 10, 2, 4, 9, 9, 0, 0, 0, 0]), value),
         ("after an option of an unknown kind", after(&[254, 6, 2, 4, 1, 1]), value),
+        ("after an option of kind 2 with a length of 3", after(&[2, 3, 9]), value),
+        ("after an option of kind 2 with a length of 6", after(&[2, 6, 9, 9, 9, 9]), value),
+        ("left out, and an option of kind 2 has a length of 6", vec![2, 6, high, low, 9, 9], None),
         ("before other options", [&option[..], &[4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 9]].concat(), value),
         ("after the end of the options", after(&[1, 0, 1, 1]), None),
         ("after an option of length 0", after(&[8, 0, 1, 1]), None),
@@ -316,13 +372,30 @@ fn mss(lab: &Lab) -> Verdict {
             let answer = talk.syn_ack().with_options(&options, value);
             under(&format!("when the option MSS of a SYN-ACK is {place}"), watch.shows(session, &answer, &answer.line("SYN-ACK")))?;
         }
+        let talk = talk.of_client(100);
+        watch.shows(session, &talk.syn(), &talk.syn().line("SYN"))?;
+        watch.shows(session, &talk.syn_ack(), &talk.syn_ack().line("SYN-ACK"))?;
+        let (ack, fin, reset) = (talk.ack(), talk.client_says(FIN | ACK, 9), talk.server_says(RST | ACK, 0));
+        for (segment, line) in [(&ack, ack.line("ACK")), (&fin, fin.fin_line(9)), (&reset, reset.line("RST"))] {
+            let with_option = segment.clone().with_options(&option, None);
+            under("when a segment without SYN has the option MSS", watch.shows(session, &with_option, &line))?;
+        }
         watch.finish(session)
     })
 }
 
-/// What is not TCP over IPv4, and a fragment other than the first, prints nothing.
+/// What is not TCP over IPv4, and a fragment other than the first, prints nothing; the first fragment is read like a whole packet.
 fn others(lab: &Lab) -> Verdict {
-    print_nothing(lab, &frames::strangers(&Talk::draw(lab)))
+    let talk = Talk::draw(lab);
+    print_nothing(lab, &frames::strangers(&talk))?;
+    lab.session(|session| {
+        let mut watch = Watch::start(lab, session)?;
+        for ((what, frame), syn) in frames::read_like_others(&talk).into_iter().zip([talk.syn(), talk.of_client(1).syn()]) {
+            watch.wire.send(&frame)?;
+            under(&format!("when a SYN is in {what}"), watch.line(session, &syn.line("SYN")))?;
+        }
+        watch.finish(session)
+    })
 }
 
 /// A frame that has fewer bytes than its headers say, or a header that cannot be, prints nothing, and `watch` goes on.
@@ -383,10 +456,16 @@ fn pcap(lab: &Lab) -> Verdict {
     lab.session(|session| {
         session.make_file(endings::FILE, &before)?;
         let mut watch = endings::start(lab, session)?;
+        let (clock, mut spans) = (Clock::look(), Vec::new());
         for frame in &frames {
+            let before = Clock::look();
             watch.wire.send(frame)?;
             // The socket's buffer is not to overflow.
             session.settle()?;
+            spans.push((before, Clock::look()));
+        }
+        if Clock::look().was_set_since(&clock) {
+            spans.clear();
         }
         let listener = session.listen()?;
         let _client = session.connect(listener.port)?;
@@ -396,6 +475,7 @@ fn pcap(lab: &Lab) -> Verdict {
         session.signal(watch.program, libc::SIGTERM)?;
         endings::ends_well(session, watch.program)?;
         captures::holds(session, endings::FILE, &passed)?;
+        captures::has_times(session, endings::FILE, &spans)?;
         session.pass()
     })
 }
@@ -426,9 +506,11 @@ fn interrupted(lab: &Lab) -> Verdict {
         fail(EpollWait, libc::EINTR).alternately().if_called(),
         fail(Write, libc::EINTR).on(Kind::Standard).on(Kind::File).alternately().if_called(),
     ];
-    under("when calls are interrupted by other signals", endings::goes_on(lab, &talk, &interruptions))?;
+    let next = "EINTR says only that some signal came: where that was neither SIGTERM nor SIGINT, make the call again; signal(7)";
+    pointing_to(next, under("when calls are interrupted by other signals", endings::goes_on(lab, &talk, &interruptions)))?;
     let short = short(Write, 7).on(Kind::Standard).on(Kind::File).every().if_called();
-    under("when a write takes only 7 bytes at a time", endings::goes_on(lab, &talk, &[short]))
+    let next = "the result of write says how many bytes it took: go on with the rest; write(2), RETURN VALUE";
+    pointing_to(next, under("when a write takes only 7 bytes at a time", endings::goes_on(lab, &talk, &[short])))
 }
 
 /// `stat` prints the six lines with the values that the kernel has for its connection, whatever the two sides have agreed on.

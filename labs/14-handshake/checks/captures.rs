@@ -1,6 +1,6 @@
 //! Files in the format of libpcap: pcap-savefile(5).
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harness::prelude::*;
 
@@ -10,6 +10,8 @@ use crate::segments::{IPV4, LINK};
 const LEAST_KEPT: usize = 128;
 /// Seconds that a clock may be set right by meanwhile; a time zone is more.
 const TOLERANCE: u64 = 1200;
+/// How much a clock that goes by the kernel's ticks may be behind, and a little more.
+const COARSE: Duration = Duration::from_millis(12);
 const MAN: &str = "pcap-savefile(5), and the table in the handout";
 
 fn wrong(expected: impl Into<String>, observed: impl Into<String>) -> Unpassed {
@@ -139,6 +141,47 @@ pub fn holds(session: &Session, name: &str, frames: &[Vec<u8>]) -> Result<(), Un
     if records.len() != frames.len() {
         let expected = format!("FILE has a record for each of the {} IPv4 frames that have passed", frames.len());
         return Err(wrong(expected, format!("it has {} of IPv4 frames", records.len())));
+    }
+    Ok(())
+}
+
+/// What the clock of the machine shows, between two looks at one that nobody sets.
+pub struct Clock {
+    shows: SystemTime,
+    between: (Instant, Instant),
+}
+
+impl Clock {
+    pub fn look() -> Self {
+        let first = Instant::now();
+        Self { shows: SystemTime::now(), between: (first, Instant::now()) }
+    }
+
+    /// Whether it has gone otherwise than the other clock since then, by more than two looks can differ.
+    pub fn was_set_since(&self, then: &Self) -> bool {
+        let Ok(went) = self.shows.duration_since(then.shows) else { return true };
+        let (least, most) = (self.between.0.duration_since(then.between.1), self.between.1.duration_since(then.between.0));
+        went + COARSE < least || went > most + COARSE
+    }
+}
+
+/// Fails unless the times of the first records lie between these looks at the clock: before the frame was sent, and when the program had it.
+pub fn has_times(session: &Session, name: &str, spans: &[(Clock, Clock)]) -> Result<(), Unpassed> {
+    let file = content(session, name)?;
+    let capture = Capture::read(&file)?;
+    let unit = if capture.nanoseconds { 1 } else { 1000 };
+    let records = capture.records.iter().filter(|record| capture.is_ipv4(record));
+    for (record, (before, after)) in records.zip(spans) {
+        let time = UNIX_EPOCH + Duration::from_secs(record.seconds) + Duration::from_nanos(record.fraction * unit);
+        if time + COARSE < before.shows || time > after.shows + COARSE {
+            // Which record it is depends on the moment, and the message does not.
+            let expected = "the time of each record, seconds and fraction, is that at which its frame came";
+            let units = if capture.nanoseconds { "nanoseconds" } else { "microseconds" };
+            let observed = format!(
+                "with the fraction read as {units}, as the magic number says, a record's time is before its frame was sent or after it was read"
+            );
+            return Err(wrong(expected, observed));
+        }
     }
     Ok(())
 }

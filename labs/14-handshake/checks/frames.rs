@@ -24,6 +24,17 @@ pub fn strangers(talk: &Talk) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Frames whose flags for fragments differ, and that print their line all the same: the SYN of this talk, and that of its client 1.
+pub fn read_like_others(talk: &Talk) -> [(&'static str, Vec<u8>); 2] {
+    const FRAGMENT: usize = LINK + 6;
+    let flagged = |segment: Segment, bytes: [u8; 2]| {
+        let mut frame = segment.carrying(64).frame();
+        frame[FRAGMENT..FRAGMENT + 2].copy_from_slice(&bytes);
+        frame
+    };
+    [("the first fragment", flagged(talk.syn(), [0x20, 0x00])), ("a packet that may be fragmented", flagged(talk.of_client(1).syn(), [0x00, 0x00]))]
+}
+
 /// Whether the link header says that IPv4 follows.
 pub fn says_ipv4(frame: &[u8]) -> bool {
     frame[12..LINK] == IPV4.to_be_bytes()

@@ -17,6 +17,9 @@ pub struct Watch {
 
 const COMPARE: &str = "compare the line with the table in the handout, word by word, and see which bytes of the headers each number comes from";
 
+/// What to look at when the program is gone although something was still to come.
+const ENDED: &str = "see what ends the program: its exit status, and what it says on standard error; a panic names the line in the source";
+
 impl Watch {
     pub fn start(lab: &Lab, session: &mut Session) -> Result<Self, Unpassed> {
         Self::start_with(lab, session, &[])
@@ -91,10 +94,21 @@ impl Watch {
     }
 }
 
-/// Says in a failure what was expected, and where to look, in the words of this lab.
+/// Says in a failure what was expected, and where to look, in the words of this lab; where the program has ended, that is what to look at.
 pub fn expecting<T>(expected: &str, next: &str, result: Result<T, Unpassed>) -> Result<T, Unpassed> {
     result.map_err(|unpassed| match unpassed {
-        Unpassed::Fail(finding) => Finding { expected: expected.to_owned(), next: next.to_owned(), ..*finding }.into(),
+        Unpassed::Fail(finding) => {
+            let next = if finding.kind == "exit" { ENDED } else { next };
+            Finding { expected: expected.to_owned(), next: next.to_owned(), ..*finding }.into()
+        }
+        other => other,
+    })
+}
+
+/// Says in a failure where to look, whatever it is.
+pub fn pointing_to<T>(next: &str, result: Result<T, Unpassed>) -> Result<T, Unpassed> {
+    result.map_err(|unpassed| match unpassed {
+        Unpassed::Fail(finding) => Finding { next: next.to_owned(), ..*finding }.into(),
         other => other,
     })
 }
