@@ -28,8 +28,8 @@ fn in_mode(unpassed: Unpassed, sync: &str) -> Unpassed {
     when(unpassed, &format!("`--sync {sync}` is given"))
 }
 
-/// The count goes on from what FILE holds, a 64-bit number in the machine's byte order, and from 0 if FILE is new or empty. Afterwards FILE is 8 bytes long
-/// and holds the total that was printed, and nothing else is left behind.
+/// The count goes on from what FILE holds, a 64-bit number in the machine's byte order, and from 0 if FILE is new (then it is made with mode 0666) or empty.
+/// Afterwards FILE is 8 bytes long and holds the total that was printed, and nothing else is left behind.
 fn file_holds_count(lab: &Lab) -> Verdict {
     let count = |sync| Count { procs: 1, times: lab.number(2..50), sync };
     each(MODES, |sync| goes_on_from(lab, &count(sync), Some(lab.number(1 << 33..1 << 40))))?;
@@ -40,9 +40,25 @@ fn file_holds_count(lab: &Lab) -> Verdict {
         let count = count(sync);
         count.run(lab, &[], |session, program| {
             total_is(session, program, &count, count.sum())?;
+            made_for_all(session)?;
             nothing_but_file(session)
         })
     })
+}
+
+/// Fails unless a call made FILE with mode 0666. What the umask takes away is the caller's affair, and not seen here.
+fn made_for_all(session: &mut Session) -> Looked {
+    // libc's open is openat on every architecture.
+    let mode_of = |event: &Event| (event.arguments[2] as i32 & libc::O_CREAT != 0).then_some(event.arguments[3] & 0o7777);
+    let opened = |event: &Event| event.number == libc::SYS_openat as u64 && event.succeeded() && event.path() == Some(FILE);
+    let mut made = session.events().iter().enumerate().filter(|(_, event)| opened(event));
+    let Some((place, mode)) = made.find_map(|(place, event)| Some((place, mode_of(event)?))) else { return Ok(()) };
+    if mode == 0o666 {
+        return Ok(());
+    }
+    let label = session.label(place, "FILE is made here");
+    let next = "who may count in FILE is for the umask to say: leave the bits to it, and write the mode in octal, 0o666; open(2), O_CREAT";
+    Err(Finding::new("mode", "a FILE that is new is made with mode 0666", format!("it is made with mode {mode:04o}"), next).at(label).into())
 }
 
 /// A count in a FILE that holds this, or is empty.
@@ -225,14 +241,15 @@ fn none_loses(lab: &Lab) -> Verdict {
 /// The kind of the finding that nothing got lost.
 const EXACT: &str = "nothing-lost";
 
-/// With `--sync lock` each child takes a record lock on FILE itself. As long as one child has it, the others sleep in fcntl. When it gives the lock back, or
-/// is killed, they go on.
+/// With `--sync lock` each child takes a record lock on the counter's bytes of FILE itself. As long as one child has it, the others sleep in fcntl. When it
+/// gives the lock back, or is killed, they go on.
 fn lock_excludes(lab: &Lab) -> Verdict {
     // Many times: nobody is through before the last one has come.
     let count = Count { times: 20, ..Count::few(lab, "lock") };
     lab.session(|session| {
         let (program, inside) = start_with_one_inside(session, &count, "counter")?;
         sleep_in_fcntl(session, program, count.procs - 1)?;
+        counter_is_locked(session)?;
         leave(session, inside)?;
         session.all_end()?;
         exits(session, program, Exit::Status(0))?;

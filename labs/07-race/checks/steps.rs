@@ -1,5 +1,7 @@
 //! What the checks share: counts to be made, runs of the program, and what is expected of them.
 
+use std::os::unix::fs::MetadataExt;
+
 use harness::prelude::*;
 
 /// The counter's file, below the folder in which the programs run.
@@ -187,6 +189,24 @@ pub fn start_with_one_inside(session: &mut Session, count: &Count, called: &str)
     let expected = "each child takes a record lock on FILE itself, with fcntl";
     let next = "a record lock belongs to the process that takes it, and fork does not pass it on; fcntl(2), Advisory record locking";
     Err(Finding::new("lock", expected, "no child gets a lock from fcntl", next).with(session.end_lines(program)).into())
+}
+
+/// Fails unless the lock of the child that is inside covers the counter: another program that counts in FILE locks there. The kernel's list says which bytes
+/// are locked; proc_locks(5).
+pub fn counter_is_locked(session: &Session) -> Looked {
+    let inode = std::fs::metadata(session.path(FILE))?.ino().to_string();
+    let list = std::fs::read_to_string("/proc/locks")?;
+    // "1: POSIX  ADVISORY  WRITE 4711 fd:01:123456 0 7"; of one that waits, "->" stands behind the number.
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    let of_file = lines.iter().filter(|words| words.len() == 8 && words[5].rsplit(':').next() == Some(&inode));
+    let ranges: Vec<(u64, u64)> = of_file.map(|words| (words[6].parse().unwrap_or(u64::MAX), words[7].parse().unwrap_or(u64::MAX))).collect();
+    let Some((from, to)) = ranges.first() else { return Err(Unpassed::Broken("the lock on FILE is not in /proc/locks".into())) };
+    if *from == 0 && *to >= 7 {
+        return Ok(());
+    }
+    let observed = if from == to { format!("byte {from} is locked") } else { format!("the bytes from {from} on are locked") };
+    let next = "other programs lock the counter's 8 bytes: l_whence SEEK_SET, l_start 0, and l_len 8 (or 0, to the end of any file); fcntl(2)";
+    Err(Finding::new("lock", "the lock covers the counter, the bytes 0 to 7 of FILE", observed, next).into())
 }
 
 /// Lets the child go on that is inside.
