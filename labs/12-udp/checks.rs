@@ -3,6 +3,8 @@
 
 #[path = "checks/client.rs"]
 mod client;
+#[path = "checks/pace.rs"]
+mod pace;
 #[path = "checks/refusals.rs"]
 mod refusals;
 #[path = "checks/server.rs"]
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use client::{Client, MEASURED, PATIENT, RESTLESS, is_held, kill, start, time_goes_by};
 use harness::prelude::*;
+use pace::{keeps_pace, waits_for_the_end, waits_most_of_a_try};
 use refusals::{ends_with_usage, refuses, reports, unanswerable};
 use server::{Phase, Server, holds_one_socket, stops_before_each_call};
 use steps::{Id, TEXT_MAX, answer, argument, binary, expecting, id, question};
@@ -261,7 +264,8 @@ fn asks(lab: &Lab) -> Verdict {
         session.let_time_pass(Duration::from_millis(400))?;
         client.waits(session, &[&server], "the time that -t gives is not up")?;
         session.pass()
-    })
+    })?;
+    waits_most_of_a_try(lab, &texts[2])
 }
 
 /// `ask` prints the answer's number, a space, its text and a newline, whatever the bytes, from none to 512, and exits with 0; a second copy of the answer
@@ -301,11 +305,12 @@ fn asks_again(lab: &Lab) -> Verdict {
         }
         client.is_answered(session, &server, number, &text).map_err(|unpassed| when(unpassed, "one of its later tries is answered"))?;
         session.pass()
-    })
+    })?;
+    keeps_pace(lab, &asked)
 }
 
-/// `ask` sends its question TRIES times (4 without `-r`), no more and no fewer, and if the last try has no answer either, it prints `ask: no answer` on
-/// standard error, nothing on standard output, and exits with 1.
+/// `ask` sends its question TRIES times (4 without `-r`), no more and no fewer, and if MS milliseconds after the last one there is no answer either, it prints
+/// `ask: no answer` on standard error, nothing on standard output, and exits with 1.
 fn gives_up(lab: &Lab) -> Verdict {
     let text = argument(lab, 20);
     let several = lab.number(5..9);
@@ -319,7 +324,8 @@ fn gives_up(lab: &Lab) -> Verdict {
                 .map_err(|unpassed| when(unpassed, &format!("nobody answers, {circumstance}")))?;
         }
         session.pass()
-    })
+    })?;
+    waits_for_the_end(lab, &text)
 }
 
 fn never_answered(session: &mut Session, options: &[&str], server: &Mailbox, text: &[u8], tries: u64) -> Result<(), Unpassed> {
@@ -440,7 +446,8 @@ fn refusal_survived(lab: &Lab) -> Verdict {
         let server = SocketAddrV4::new(Ipv4Addr::LOCALHOST, free_port(session, lab)?);
         // Once the first question is sent and refused, the server is there.
         let sent = session.arm(hold_at([Send, Write]).on(Kind::Udp).afterwards());
-        let program = start(session, &RESTLESS, server, &asked)?;
+        // Of two tries the second one is left: what was refused has been sent, and counts once.
+        let program = start(session, &["-t", "5000", "-r", "2"], server, &asked)?;
         session.until_held(sent)?;
         let server = session.mailbox_at(*server.ip(), server.port())?;
         session.release(sent)?;
