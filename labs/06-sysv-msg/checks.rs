@@ -3,10 +3,13 @@
 //! The handout fixes the messages, so a check can be a client of filed, and the server of getfile: it then sees every body and its length, is as slow as it
 //! likes, and says what no filed would say.
 
+#[path = "checks/kept.rs"]
+mod kept;
 #[path = "checks/steps.rs"]
 mod steps;
 
 use harness::prelude::*;
+use kept::{end_at_once, kept, no_more_than};
 use steps::{
     DATA, END, FAILED, MOST_BODY, REQUEST, Server, advise, all, answer_of, any_bytes, ask, ask_directly, becomes_ready, ends, fetch, gets,
     is_failure, is_file, is_gone, large, launch, no_queue_but, queue_of, reports, request_of, send, stand_in, start_server, still_serves, stops,
@@ -281,8 +284,12 @@ fn slow_clients(lab: &Lab) -> Verdict {
             .map_err(|unpassed| when(unpassed, "a request names a queue that is not there"))?;
 
         for length in [0, lab.number(1..4) as usize] {
-            send(queue_of(session, &server)?, REQUEST, &[b'x'; 4][..length])?;
-            session.settle()?;
+            // The last request before it names this queue: what is left of that is not to be taken for a part of this one.
+            let last = session.make_private_message_queue()?;
+            ask_directly(session, &server, last, &small)?;
+            answer_of(session, last)?;
+            send(queue_of(session, &server)?, REQUEST, &last.id().to_ne_bytes()[..length])?;
+            is_ignored(session, last).map_err(|unpassed| when(unpassed, &format!("a request had a body of {length} bytes")))?;
             still_serves(session, &server)
                 .and_then(|()| fetch(session, &server, &small, text.as_bytes()))
                 .map_err(|unpassed| when(unpassed, &format!("a request had a body of {length} bytes")))?;
@@ -303,6 +310,18 @@ fn slow_clients(lab: &Lab) -> Verdict {
             .map_err(|unpassed| when(advise(unpassed, next), "a client was killed before it took its answer"))?;
         session.pass()
     })
+}
+
+/// Nothing comes to the queue of the client that asked before.
+fn is_ignored(session: &mut Session, last: MessageQueue) -> Result<(), Unpassed> {
+    session.settle()?;
+    let came = last.receive()?;
+    last.remove()?;
+    let Some((kind, _)) = came else { return Ok(()) };
+    let observed = format!("the client that had asked before gets a message of type {kind}");
+    let next =
+        "msgrcv writes as many bytes as the message has, and what lies behind them is of the request before: look at its result first; msgop(2)";
+    Err(Finding::new("answer", "a request too short for a queue's id is ignored", observed, next).into())
 }
 
 /// A msgsnd or msgrcv that fails with EINTR is made again, in both programs, and nothing is lost or sent twice; filed goes on after it was stopped and
@@ -384,25 +403,23 @@ fn nothing_piles_up(lab: &Lab) -> Verdict {
     lab.session(|session| {
         let path = session.make_file(&path, text.as_bytes())?;
         let server = start_server(session)?;
-        let mut kept = Vec::new();
-        for round in 0..2 {
-            for _ in 0..=(3 * round + 1) {
-                fetch(session, &server, &path, text.as_bytes())?;
-                session.settle()?;
-            }
-            let live = session.processes_of(server.program).filter(|process| process.exit.is_none()).count();
-            let queues = session.leftovers().iter().filter(|left| matches!(left, Leftover::MessageQueue(_))).count();
-            let descriptors = session.descriptors(server.program)?.len();
-            kept.push([("processes", live), ("zombies", session.zombies(server.program).len()), ("descriptors", descriptors), ("queues", queues)]);
-        }
-        for ((what, few), (_, many)) in kept[0].into_iter().zip(kept[1]) {
-            if many > few {
-                let next = "close what was opened for a client, and wait for every child: close(2), wait(2)";
-                let expected = format!("filed has as many {what} after seven clients as after two");
-                return Err(Finding::new("leak", expected, format!("{few} after two, {many} after seven"), next).into());
-            }
-        }
+        fetch_times(session, &server, &path, text.as_bytes(), 2)?;
+        let few = kept(session, &server)?;
+        fetch_times(session, &server, &path, text.as_bytes(), 5)?;
+        let next = "close what was opened for a client, and wait for every child: close(2), wait(2)";
+        no_more_than(few, kept(session, &server)?, "seven clients", next)?;
+        end_at_once(session, &server, &path)?;
+        fetch_times(session, &server, &path, text.as_bytes(), 1)?;
+        let next = "several children that have ended may be told by one SIGCHLD: wait until there is none left; waitpid(2), signal(7)";
+        no_more_than(few, kept(session, &server)?, "five that were served at once, and one more,", next)?;
         session.pass()
+    })
+}
+
+fn fetch_times(session: &mut Session, server: &Server, path: &str, bytes: &[u8], times: usize) -> Result<(), Unpassed> {
+    (0..times).try_for_each(|_| {
+        fetch(session, server, path, bytes)?;
+        session.settle()
     })
 }
 
@@ -432,9 +449,22 @@ fn stops_cleanly(lab: &Lab) -> Verdict {
     }))
 }
 
-/// A SIGTERM or SIGINT that comes just before filed calls msgrcv, the first time or after a client, stops it as well.
+/// A SIGTERM or SIGINT that comes as soon as `ready` is printed, or just before filed calls msgrcv, the first time or after a client, stops it as well.
 fn no_lost_signal(lab: &Lab) -> Verdict {
     let (path, text) = (lab.word(), lab.word());
+    all([libc::SIGTERM, libc::SIGINT].into_iter().map(|signal| {
+        let verdict = lab.session(|session| {
+            let printed = session.arm(hold_at(Write).on_standard_output().in_program("filed").afterwards());
+            let server = start_server(session)?;
+            session.until_held(printed)?;
+            session.signal(server.program, signal)?;
+            session.settle()?;
+            session.release(printed)?;
+            stops(session, &server)?;
+            session.pass()
+        });
+        verdict.map_err(|unpassed| when(unpassed, &format!("{} comes as soon as `ready` is printed", signal_name(signal))))
+    }))?;
     all([(libc::SIGTERM, 1), (libc::SIGINT, 1), (libc::SIGTERM, 2), (libc::SIGINT, 2)].into_iter().map(|(signal, nth)| {
         let verdict = lab.session(|session| {
             let path = session.make_file(&path, text.as_bytes())?;
