@@ -20,7 +20,9 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use clients::{exchanged, leaves_after, leaves_without_answer, make_fifo};
+use clients::{
+    exchanged, gets_nothing_without_zero, leaves_after, leaves_without_answer, make_fifo, names_nobody_unanswered, passes_once, reset_before_request,
+};
 use harness::prelude::*;
 use holdings::{
     buffers_are_aligned, closes_what_came, connections_held, holds_no_file, holds_no_more_connections, leaves_no_zombie, nothing_survives_exec,
@@ -75,6 +77,7 @@ fn passes_descriptor(lab: &Lab) -> Verdict {
         broker.passes(session, b"empty", b"")?;
         // The same file again: each client gets it from the beginning.
         broker.passes(session, &names[0], &contents[0])?;
+        under("when the kernel takes the answer in parts", passes_once(session, &broker, &names[0]))?;
         session.pass()
     })
 }
@@ -166,7 +169,8 @@ fn serves_all(lab: &Lab) -> Verdict {
     })
 }
 
-/// A client that goes away before its request, in the middle of it, or before it has taken its answer does not stop the broker.
+/// A client that goes away before its request, in the middle of it, or before it has taken its answer does not stop the broker; a name whose zero byte never
+/// comes gets no file.
 fn client_gone(lab: &Lab) -> Verdict {
     let (name, content) = (lab.word(), binary(lab, 200));
     lab.session(|session| {
@@ -178,6 +182,9 @@ fn client_gone(lab: &Lab) -> Verdict {
         }
         leaves_without_answer(session, &broker, name.as_bytes())?;
         under("when a client has gone before it was answered", broker.passes(session, name.as_bytes(), &content))?;
+        gets_nothing_without_zero(session, &broker, name.as_bytes())?;
+        reset_before_request(session, &broker)?;
+        under("when receiving from a client has failed with ECONNRESET", broker.passes(session, name.as_bytes(), &content))?;
         session.pass()
     })
 }
@@ -434,7 +441,8 @@ fn one_descriptor(lab: &Lab) -> Verdict {
     })
 }
 
-/// For each answer sent `fdbroker` prints `served PID UID NUMBER` with the client's process ID and user ID as the kernel tells them.
+/// For each answer sent `fdbroker` prints `served PID UID NUMBER` with the client's process ID and user ID as the kernel tells them; for one that could not be
+/// sent it prints none.
 fn peer_named(lab: &Lab) -> Verdict {
     let (name, content) = (lab.word(), binary(lab, 100));
     lab.session(|session| {
@@ -450,6 +458,7 @@ fn peer_named(lab: &Lab) -> Verdict {
             let line = expecting("fdbroker prints a line for each answer", next, session.line(broker.program))?;
             says(&line, &[("PID", i64::from(pid)), ("UID", i64::from(user)), ("NUMBER", i64::from(number))])?;
         }
+        names_nobody_unanswered(session, &broker, name.as_bytes())?;
         session.pass()
     })
 }
