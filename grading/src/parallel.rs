@@ -13,7 +13,7 @@ pub fn default_jobs() -> usize {
 /// The same for work that mostly waits, as a lab's checks do for the programs that they run.
 #[must_use]
 pub fn jobs_that_wait() -> usize {
-    4 * default_jobs()
+    2 * default_jobs()
 }
 
 /// Does `work` on every item, at most `jobs` at a time; the results are in the items' order.

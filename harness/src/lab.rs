@@ -148,11 +148,11 @@ impl Lab {
                 process::exit_now(0);
             };
             drop(write);
-            let ended = wait_for_supervisor(supervisor);
+            let given_up = wait_for_supervisor(supervisor);
             if tier == Tier::Confined {
                 let _ = std::fs::remove_dir_all(sandbox::private_folder(supervisor));
             }
-            ended?;
+            let given_up = given_up?;
             let mut text = String::new();
             io::Read::read_to_string(&mut File::from(answer), &mut text)?;
             match serde_json::from_str(&text) {
@@ -162,6 +162,11 @@ impl Lab {
                 }
                 Ok(Report::Verdict(verdict)) => return verdict.map(Passed),
                 Ok(Report::Refused(reason)) => self.refused.replace(Some(reason)),
+                Err(_) if given_up => {
+                    return Err(Unpassed::Broken(format!(
+                        "the run was not over after {GIVEN_UP} seconds, and was given up: the machine has too much else to do"
+                    )));
+                }
                 Err(_) => return Err(Unpassed::Broken("the supervisor of the run ended without a verdict".into())),
             };
         }
@@ -224,13 +229,16 @@ fn supervise(
     Report::Verdict(taken_down.and(verdict.map(|Passed(())| ())))
 }
 
-fn wait_for_supervisor(supervisor: process::Pid) -> io::Result<()> {
+/// Waits until the supervisor has ended; whether it had to be killed for that.
+fn wait_for_supervisor(supervisor: process::Pid) -> io::Result<bool> {
     process::tick_every(1000)?;
     let until = process::ticks() + GIVEN_UP;
+    let mut given_up = false;
     let result = loop {
         match process::wait(supervisor, true) {
-            Ok(process::Waited::Change(..) | process::Waited::NoChild) => break Ok(()),
+            Ok(process::Waited::Change(..) | process::Waited::NoChild) => break Ok(given_up),
             Ok(_) if process::ticks() > until => {
+                given_up = true;
                 process::kill(supervisor, libc::SIGKILL)?;
             }
             Ok(_) => {}

@@ -350,7 +350,7 @@ fn damage_reported(lab: &Lab) -> Verdict {
 /// Any number of `put` and `get` may work on a ring at the same time. Every line comes out once and whole, those of one `put` come out of each `get` in their
 /// order, and all exit 0, in whatever order the processes run.
 fn many_at_once(lab: &Lab) -> Verdict {
-    const SCHEDULES: usize = 16;
+    const SCHEDULES: usize = 8;
     let (capacity, each_puts, producers) = (lab.number(2..5), lab.number(5..8), 3);
     // Each line tells whose it is and which.
     let inputs: Vec<Vec<Vec<u8>>> =
