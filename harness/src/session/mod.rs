@@ -221,6 +221,12 @@ impl Session {
             }
         }
         self.await_all_ends()?;
+        if self.sandbox.tier == Tier::Namespaces {
+            // The kernel takes them away with the namespace, but some time later, and until then they count against what the user may have in queues.
+            for left in self.leftovers().into_iter().filter(|left| matches!(left, Leftover::Queue(_))) {
+                let _ = ipc::remove(&left, &self.sandbox.directory);
+            }
+        }
         if self.sandbox.tier == Tier::Confined && !self.stands {
             // Without namespaces nothing takes these away with the run. A queue that nobody lists may have been there before a plain O_CREAT.
             let certain = self.unlisted_queues(libc::O_CREAT | libc::O_EXCL);
