@@ -233,18 +233,20 @@ impl Session {
     /// A finding of a check's own exchange with the programs, such as a connection refused, with how those have ended that have, once the run is at rest: often
     /// that is why.
     pub(super) fn with_all_last_words(&mut self, mut finding: Finding) -> Unpassed {
+        if let Err(unpassed @ (Unpassed::Broken(_) | Unpassed::Skipped(_))) = self.settle() {
+            return unpassed;
+        }
         for program in (0..self.running.len()).map(Program) {
-            match (self.last_words(program), self.exit_of(program)) {
-                (Err(unpassed), _) => return unpassed,
+            match self.exit_of(program) {
                 // The check's own doing.
-                (_, Some(Exit::Signal(signal))) if self.has_sent(program, signal) => {}
-                (Ok(words), Some(exit)) => {
-                    finding.evidence.extend(words);
+                Some(Exit::Signal(signal)) if self.has_sent(program, signal) => {}
+                Some(exit) => {
+                    finding.evidence.extend(self.end_lines(program));
                     if exit != Exit::Status(0) {
                         finding.next = format!("look at what ends {}: see its standard error", self.running[program.0].name);
                     }
                 }
-                (Ok(_), None) => {}
+                None => {}
             }
         }
         finding.into()
