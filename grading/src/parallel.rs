@@ -1,7 +1,8 @@
 //! Work spread over a few threads, results in the order of the items.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
 /// The number of jobs where the user names none: one for each processor.
@@ -21,25 +22,43 @@ pub fn jobs_that_wait() -> usize {
 /// # Panics
 /// If `work` panics.
 pub fn map<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<R>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let mut results = Vec::with_capacity(items.len());
+    each(items, jobs, work, |result| results.push(result));
+    results
+}
+
+/// Does `work` on every item, at most `jobs` at a time, and gives each result to `take` as soon as those of all items before it have been taken.
+///
+/// # Panics
+/// If `work` panics.
+pub fn each<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> R + Sync, mut take: impl FnMut(R)) {
+    let (next, work) = (&AtomicUsize::new(0), &work);
+    let (send, done) = mpsc::channel();
+    let mut early = BTreeMap::new();
+    let mut expected = 0;
     thread::scope(|scope| {
         for _ in 0..jobs.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((item, slot)) = {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(i).zip(results.get(i))
-                } {
-                    let result = work(item);
-                    *slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(result);
+            let send = send.clone();
+            scope.spawn(move || {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(place) else { break };
+                    if send.send((place, work(item))).is_err() {
+                        // `take` has panicked.
+                        break;
+                    }
                 }
             });
         }
+        drop(send);
+        for (place, result) in done {
+            early.insert(place, result);
+            while let Some(result) = early.remove(&expected) {
+                take(result);
+                expected += 1;
+            }
+        }
     });
-    results
-        .into_iter()
-        .map(|slot| slot.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).expect("the scope ended, so every item was worked on"))
-        .collect()
 }
 
 #[cfg(test)]

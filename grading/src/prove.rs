@@ -12,15 +12,17 @@ pub mod subjects;
 pub mod verdicts;
 
 use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 use std::time::Instant;
 
 use harness::manifest::LabFolder;
+use harness::verdict::Word;
 use serde::Serialize;
 
 use crate::compile::{Built, Compiler};
 use crate::failure::Failure;
 use crate::parallel;
-use crate::ready::{Outcome, ReadyLab};
+use crate::ready::{self, ReadyLab};
 use crate::workspace;
 use report::{LabReport, Problem};
 use subjects::{Kind, Subject};
@@ -80,25 +82,71 @@ impl Proof {
     }
 }
 
-/// Proves the labs; `tell` is given each lab's report as soon as it is there.
+/// Proves the labs; `tell` is given each lab's report as soon as it is there, in the labs' order.
 ///
 /// # Errors
 /// An unknown lab, no compiler, no labs. Everything that is wrong with a lab is a problem in its report.
 pub fn prove(root: &Path, request: &Request, mut tell: impl FnMut(&LabReport)) -> Result<Proof, Failure> {
     let compiler = Compiler::find(root)?;
-    let chosen = chosen_folders(root, &request.labs)?;
-    let mut labs = Vec::new();
-    for folder in &chosen {
-        let start = Instant::now();
-        let mut report = match LabFolder::load(folder) {
-            Ok(lab) => prove_lab(root, &lab, &compiler, request)?,
-            Err(bad) => LabReport::unreadable(folder, &bad),
-        };
-        report.seconds = start.elapsed().as_secs_f64();
-        tell(&report);
-        labs.push(report);
+    let scratch = tempfile::tempdir().map_err(|error| Failure::machine("make a folder in", &std::env::temp_dir(), &error))?;
+    let loaded: Vec<_> = chosen_folders(root, &request.labs)?
+        .into_iter()
+        .map(|folder| LabFolder::load(&folder).map_err(|bad| LabReport::unreadable(&folder, &bad)))
+        .collect();
+    let (prepared, mut reports): (Vec<_>, Vec<_>) = loaded
+        .iter()
+        .map(|lab| match lab {
+            Ok(lab) => prepare(root, lab, &compiler, scratch.path()),
+            Err(unreadable) => (None, unreadable.clone()),
+        })
+        .unzip();
+
+    // A subject is examined beside others; one that was not observed clearly, alone.
+    let beside = RwLock::new(());
+    // The subjects of all labs are one heap of work, so that no processor waits for a lab's last one.
+    let work: Vec<(usize, &Prepared<'_>, &Subject)> = (0..)
+        .zip(&prepared)
+        .filter_map(|(number, lab)| Some((number, lab.as_ref()?)))
+        .flat_map(|(number, lab)| lab.subjects.iter().map(move |subject| (number, lab, subject)))
+        .collect();
+    let mut examined: Vec<Vec<Examined>> = prepared.iter().map(|_| Vec::new()).collect();
+    let mut concluded = 0;
+    let mut failure = None;
+    // The labs in their order, as far as all of their subjects have been examined.
+    let mut conclude = |examined: &[Vec<Examined>]| -> Result<(), Failure> {
+        while let (Some(lab), Some(report)) = (prepared.get(concluded), reports.get_mut(concluded)) {
+            if let Some(lab) = lab {
+                if examined[concluded].len() < lab.subjects.len() {
+                    break;
+                }
+                judge(lab, &examined[concluded], request, report)?;
+            }
+            tell(report);
+            concluded += 1;
+        }
+        Ok(())
+    };
+    conclude(&examined)?;
+    parallel::each(
+        &work,
+        request.jobs,
+        |(number, lab, subject)| (*number, examine(&lab.ready, subject, scratch.path(), request, &beside)),
+        |(number, result)| match result {
+            Ok(one) => {
+                examined[number].push(one);
+                if let Err(error) = conclude(&examined) {
+                    failure.get_or_insert(error);
+                }
+            }
+            Err(error) => {
+                failure.get_or_insert(error);
+            }
+        },
+    );
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(Proof { seed: request.seed, repeat: request.repeat, labs: reports }),
     }
-    Ok(Proof { seed: request.seed, repeat: request.repeat, labs })
 }
 
 /// The folders of the named labs. A lab with a bad manifest has a name all the same: its folder's.
@@ -124,34 +172,49 @@ fn chosen_folders(root: &Path, names: &[String]) -> Result<Vec<std::path::PathBu
     Ok(folders.into_iter().filter(|folder| chosen.is_empty() || chosen.iter().any(|name| folder.ends_with(name))).collect())
 }
 
-fn prove_lab(root: &Path, lab: &LabFolder, compiler: &Compiler, request: &Request) -> Result<LabReport, Failure> {
+/// A lab whose subjects can be examined.
+struct Prepared<'a> {
+    ready: ReadyLab<'a>,
+    subjects: Vec<Subject>,
+}
+
+/// What stands on paper, and the build of the lab's own parts; without these there is the report alone.
+fn prepare<'a>(root: &Path, lab: &'a LabFolder, compiler: &'a Compiler, scratch: &Path) -> (Option<Prepared<'a>>, LabReport) {
+    let start = Instant::now();
     let mut report = LabReport::new(lab);
     paper::examine(lab, &mut report);
     let subjects = subjects::find(lab, &mut report);
-    let ready = match ReadyLab::prepare(root, lab, compiler) {
-        Ok(ready) => ready,
+    let prepared = match ReadyLab::prepare(root, lab, compiler) {
+        Ok(ready) => {
+            compare_lists(&ready, scratch, &mut report);
+            Some(Prepared { ready, subjects })
+        }
         Err(failure) => {
             report.problem(Problem::promise("build", "the lab and its check executable build", failure.to_string(), "mend the build errors above"));
-            return Ok(report);
+            None
         }
     };
-    let scratch = tempfile::tempdir().map_err(|error| Failure::machine("make a folder in", &std::env::temp_dir(), &error))?;
-    compare_lists(&ready, scratch.path(), &mut report);
-    let results = parallel::map(&subjects, request.jobs, |subject| examine(&ready, subject, scratch.path(), request));
-    let examined: Vec<Examined> = results.into_iter().collect::<Result<_, _>>()?;
-    for (subject, examined) in subjects.iter().zip(&examined) {
-        verdicts::judge(&ready, subject, examined, request, &mut report);
+    report.seconds = start.elapsed().as_secs_f64();
+    (prepared, report)
+}
+
+/// Judges a lab's subjects, all of which have been examined.
+fn judge(prepared: &Prepared<'_>, examined: &[Examined], request: &Request, report: &mut LabReport) -> Result<(), Failure> {
+    let Prepared { ready, subjects } = prepared;
+    for (subject, examined) in subjects.iter().zip(examined) {
+        verdicts::judge(ready, subject, &examined.outcome, request, report);
+        report.took(examined);
     }
-    let messages = messages::of(subjects.iter().zip(&examined));
+    let messages = messages::of(subjects.iter().zip(examined.iter().map(|examined| &examined.outcome)));
     match request.messages {
-        Messages::Compared if !not_observed(&report) => messages::compare(lab, &messages, &mut report),
-        Messages::Recorded if !not_observed(&report) => {
-            let path = messages::file(lab);
+        Messages::Compared if !not_observed(report) => messages::compare(ready.lab, &messages, report),
+        Messages::Recorded if !not_observed(report) => {
+            let path = messages::file(ready.lab);
             messages::record(&path, &messages).map_err(|error| Failure::machine("write", &path, &error))?;
         }
         _ => {}
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Whether something of the lab was skipped or broken, so that messages may be missing.
@@ -173,19 +236,33 @@ fn compare_lists(ready: &ReadyLab<'_>, scratch: &Path, report: &mut LabReport) {
     }
 }
 
+/// One subject, examined.
+pub struct Examined {
+    /// What came out of it.
+    pub outcome: Outcome,
+    /// Seconds that building it took.
+    pub building: f64,
+    /// The checks that were broken beside other subjects, so that it was checked again alone, with the reasons.
+    pub again: Vec<String>,
+}
+
 /// What came out of one subject: how it was built, and the verdicts of each repetition.
 #[derive(Debug)]
-pub enum Examined {
+pub enum Outcome {
     /// It does not build.
     NotBuilt(Built),
     /// It was checked so many times.
     Checked(Vec<Verdicts>),
 }
 
-fn examine(ready: &ReadyLab<'_>, subject: &Subject, scratch: &Path, request: &Request) -> Result<Examined, Failure> {
-    let programs = match ready.build(&subject.sources, scratch)? {
-        Outcome::Programs(programs) => programs,
-        Outcome::Stopped(built) => return Ok(Examined::NotBuilt(built)),
+fn examine(ready: &ReadyLab<'_>, subject: &Subject, scratch: &Path, request: &Request, beside: &RwLock<()>) -> Result<Examined, Failure> {
+    let others = beside.read().unwrap_or_else(PoisonError::into_inner);
+    let start = Instant::now();
+    let built = ready.build(&subject.sources, scratch)?;
+    let building = start.elapsed().as_secs_f64();
+    let programs = match built {
+        ready::Outcome::Programs(programs) => programs,
+        ready::Outcome::Stopped(built) => return Ok(Examined { outcome: Outcome::NotBuilt(built), building, again: Vec::new() }),
     };
     // What a rejected submission does in the checks after its own says nothing about the course.
     let names: Vec<&str> = match &subject.kind {
@@ -196,8 +273,32 @@ fn examine(ready: &ReadyLab<'_>, subject: &Subject, scratch: &Path, request: &Re
         }
         Kind::Starter | Kind::Solution | Kind::Accepted => Vec::new(),
     };
-    let once = || ready.check(&programs, request.seed, &names);
-    Ok(Examined::Checked((0..request.repeat.max(1)).map(|_| once()).collect()))
+    let check = || ready.check(&programs, request.seed, &names);
+    let mut repetitions: Vec<Verdicts> = (0..request.repeat.max(1)).map(|_| check()).collect();
+    drop(others);
+    let mut again = Vec::new();
+    for verdicts in &mut repetitions {
+        let broken = broken_in(verdicts);
+        if !broken.is_empty() {
+            // As in grading: what ran beside it may be the reason, and only what is broken alone too stays so.
+            let _alone = beside.write().unwrap_or_else(PoisonError::into_inner);
+            again.extend(broken.into_iter().map(|reason| format!("{}, {reason}", subject.place)));
+            *verdicts = check();
+        }
+    }
+    Ok(Examined { outcome: Outcome::Checked(repetitions), building, again })
+}
+
+/// The checks that were broken, with the reasons.
+fn broken_in(verdicts: &Verdicts) -> Vec<String> {
+    match verdicts {
+        Ok(records) => records
+            .iter()
+            .filter(|record| record.verdict == Word::Broken)
+            .map(|record| format!("{}: {}", record.check, record.reason.as_deref().unwrap_or("broken without a reason")))
+            .collect(),
+        Err(reason) => vec![reason.clone()],
+    }
 }
 
 /// The word for a kind of subject, as the report's rows have it.

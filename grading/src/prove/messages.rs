@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use harness::manifest::LabFolder;
 use harness::record::CheckRecord;
 
-use crate::prove::Examined;
+use crate::prove::Outcome;
 use crate::prove::report::{LabReport, Problem};
 use crate::prove::subjects::{Kind, Subject};
 
@@ -27,7 +27,7 @@ pub fn file(lab: &LabFolder) -> PathBuf {
 
 /// The messages of all rejected submissions that have one, by the submission's place.
 #[must_use]
-pub fn of<'all>(examined: impl Iterator<Item = (&'all Subject, &'all Examined)>) -> BTreeMap<String, String> {
+pub fn of<'all>(examined: impl Iterator<Item = (&'all Subject, &'all Outcome)>) -> BTreeMap<String, String> {
     examined.filter_map(|(subject, examined)| Some((place(subject), message(subject, examined)?))).collect()
 }
 
@@ -35,8 +35,8 @@ fn place(subject: &Subject) -> String {
     subject.place.trim_start_matches("submissions/rejected/").to_owned()
 }
 
-fn message(subject: &Subject, examined: &Examined) -> Option<String> {
-    let (Kind::Rejected { check }, Examined::Checked(repetitions)) = (&subject.kind, examined) else { return None };
+fn message(subject: &Subject, outcome: &Outcome) -> Option<String> {
+    let (Kind::Rejected { check }, Outcome::Checked(repetitions)) = (&subject.kind, outcome) else { return None };
     let records = repetitions.first()?.as_ref().ok()?;
     let record = records.iter().find(|record| record.check == *check).filter(|record| record.finding.is_some())?;
     Some(told(record))

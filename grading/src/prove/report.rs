@@ -7,6 +7,7 @@ use harness::manifest::{BadManifest, LabFolder};
 use serde::Serialize;
 
 use crate::escape::shown;
+use crate::prove::{Examined, Outcome};
 
 /// Whose problem it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,10 +75,16 @@ pub struct LabReport {
     pub rows: BTreeMap<&'static str, Row>,
     /// Checks that were skipped, with the reason, and how many times.
     pub skipped: BTreeMap<String, usize>,
+    /// Checks that were broken beside others, with the reasons; what counts is what came out alone.
+    pub again: Vec<String>,
     /// What is wrong.
     pub problems: Vec<Problem>,
-    /// How long it took.
+    /// How long it took: the sum over its subjects, several of which are examined at a time.
     pub seconds: f64,
+    /// The part of that in which its subjects were built.
+    pub building: f64,
+    /// The part in each of its checks.
+    pub checking: BTreeMap<String, f64>,
 }
 
 impl LabReport {
@@ -91,8 +98,11 @@ impl LabReport {
             points: lab.manifest.points(),
             rows: BTreeMap::new(),
             skipped: BTreeMap::new(),
+            again: Vec::new(),
             problems: Vec::new(),
             seconds: 0.0,
+            building: 0.0,
+            checking: BTreeMap::new(),
         }
     }
 
@@ -111,14 +121,29 @@ impl LabReport {
             points: 0,
             rows: BTreeMap::new(),
             skipped: BTreeMap::new(),
+            again: Vec::new(),
             problems: vec![problem],
             seconds: 0.0,
+            building: 0.0,
+            checking: BTreeMap::new(),
         }
     }
 
     /// Adds a problem.
     pub fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Adds what one subject took.
+    pub fn took(&mut self, examined: &Examined) {
+        self.again.extend(examined.again.iter().cloned());
+        self.building += examined.building;
+        self.seconds += examined.building;
+        let Outcome::Checked(repetitions) = &examined.outcome else { return };
+        for record in repetitions.iter().flatten().flatten() {
+            *self.checking.entry(record.check.clone()).or_default() += record.seconds;
+            self.seconds += record.seconds;
+        }
     }
 
     /// Counts one subject.
@@ -148,6 +173,9 @@ impl LabReport {
         }
         for (reason, times) in &self.skipped {
             line("skipped", format!("{} ({times} times)", shown(reason)));
+        }
+        for reason in &self.again {
+            line("again", format!("broken beside others, so checked once more alone: {}", shown(reason)));
         }
         for problem in &self.problems {
             let label = if problem.kind == Kind::Broken { "broken" } else { "problem" };

@@ -9,18 +9,18 @@ use crate::compile::Built;
 use crate::prove::messages;
 use crate::prove::report::{LabReport, Problem};
 use crate::prove::subjects::{Kind, Subject};
-use crate::prove::{Examined, Messages, Request, row};
+use crate::prove::{Messages, Outcome, Request, row};
 use crate::ready::ReadyLab;
 
 /// The records of one repetition, or why there are none.
 pub type Verdicts = Result<Vec<CheckRecord>, String>;
 
 /// Judges one subject, counts it in its row, and adds its problems.
-pub fn judge(ready: &ReadyLab<'_>, subject: &Subject, examined: &Examined, request: &Request, report: &mut LabReport) {
+pub fn judge(ready: &ReadyLab<'_>, subject: &Subject, outcome: &Outcome, request: &Request, report: &mut LabReport) {
     let before = report.problems.len();
-    match examined {
-        Examined::NotBuilt(built) => not_built(subject, built, report),
-        Examined::Checked(repetitions) => checked(ready, subject, repetitions, request, report),
+    match outcome {
+        Outcome::NotBuilt(built) => not_built(subject, built, report),
+        Outcome::Checked(repetitions) => checked(ready, subject, repetitions, request, report),
     }
     report.count(row(&subject.kind), report.problems.len() == before);
 }

@@ -174,15 +174,15 @@ impl Tracer {
             self.take_note(pid, pending.event, pending.keeps_alarm);
             self.after_scheduled_call(pid, pending.event)?;
         }
+        // A call that the kernel makes again is not done yet.
+        let held = if result > -512 { self.holds_afterwards(&pending) } else { None };
         self.note_what_is_kept(pending.event);
         self.look_for_hidden_child(&pending, result);
         self.tell(pending.event);
         if !self.options.keep_events {
             self.forget_events();
         }
-        // A call that the kernel makes again is not done yet; a fault that was released meanwhile has no calls any more.
-        let done = result > -512;
-        if let Some(number) = pending.held_afterwards.filter(|number| done && !self.faults[*number].0.calls.is_empty()) {
+        if let Some(number) = held {
             self.set_state(pid, State::Held(number));
             return Ok(());
         }

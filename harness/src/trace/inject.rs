@@ -49,26 +49,18 @@ impl Tracer {
 
     /// Carries out the faults that match this call; `true` if the task is not to be resumed.
     pub(super) fn carry_out_faults(&mut self, pid: Pid, index: usize) -> io::Result<bool> {
-        // What is to happen after the call is noted before a fault may keep the task at its entry.
-        let (afterwards, before): (Vec<_>, Vec<_>) = (0..self.faults.len()).partition(|number| self.faults[*number].0.afterwards);
-        for number in afterwards.into_iter().chain(before) {
-            if !self.matches(&self.faults[number].0, &self.events[index]) {
+        let matching = (0..self.faults.len()).filter(|number| self.matches(&self.faults[*number].0, &self.events[index]));
+        // What is to happen after the call is noted before a fault may keep the task at its entry, and counted when the call is done: of processes that
+        // ask for one lock, the first is the one that gets it.
+        let (afterwards, before): (Vec<_>, Vec<_>) = matching.partition(|number| self.faults[*number].0.afterwards);
+        if let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) {
+            pending.afterwards = afterwards;
+        }
+        for number in before {
+            if !self.is_due(number, index) {
                 continue;
             }
-            let (fault, fired) = &mut self.faults[number];
-            fired.matched += 1;
-            let due = match fault.when {
-                When::Nth(n) => fired.matched == n,
-                When::Every => true,
-                When::Alternately => fired.matched % 2 == 1,
-            };
-            if !due {
-                continue;
-            }
-            fired.fired += 1;
-            self.events[index].injected = true;
-            self.events[index].injected_by = Some(number);
-            let action = fault.action;
+            let action = self.faults[number].0.action;
             let (call, arguments) = (self.events[index].number, self.events[index].arguments);
             let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
             match action {
@@ -96,7 +88,6 @@ impl Tracer {
                 Action::ExitWith(status) => {
                     set_argument(pid, 0, u64::from(status))?;
                 }
-                Action::Hold | Action::Delay if self.faults[number].0.afterwards => pending.held_afterwards = Some(number),
                 Action::HoldBefore => {
                     Registers::get(pid)?.set_call(pid, -1)?;
                     pending.back_up = Some(BackUp::Hold(number));
@@ -108,6 +99,29 @@ impl Tracer {
             }
         }
         Ok(false)
+    }
+
+    /// Counts a call that matches a fault; whether the fault is carried out at this one.
+    fn is_due(&mut self, number: usize, index: usize) -> bool {
+        let (fault, fired) = &mut self.faults[number];
+        fired.matched += 1;
+        let due = match fault.when {
+            When::Nth(n) => fired.matched == n,
+            When::Every => true,
+            When::Alternately => fired.matched % 2 == 1,
+        };
+        if due {
+            fired.fired += 1;
+            self.events[index].injected = true;
+            self.events[index].injected_by = Some(number);
+        }
+        due
+    }
+
+    /// The fault that holds a task now that its call is done. One that was released meanwhile has no calls any more.
+    pub(super) fn holds_afterwards(&mut self, pending: &Pending) -> Option<usize> {
+        let armed: Vec<usize> = pending.afterwards.iter().copied().filter(|number| !self.faults[*number].0.calls.is_empty()).collect();
+        armed.into_iter().filter(|number| self.is_due(*number, pending.event)).last()
     }
 
     fn matches(&self, fault: &Fault, event: &Event) -> bool {

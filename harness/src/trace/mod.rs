@@ -71,8 +71,8 @@ struct Pending {
     restore: Option<(usize, u64)>,
     /// Words of memory that a fault changed, by their addresses, and their true values.
     restore_words: Vec<(u64, u64)>,
-    /// The fault that holds the task when the call is done.
-    held_afterwards: Option<usize>,
+    /// The faults that may hold the task when the call is done.
+    afterwards: Vec<usize>,
     /// Why the process is taken back to before the call.
     back_up: Option<BackUp>,
     /// Whether the kernel told of a child that the call made.
@@ -104,7 +104,7 @@ impl Pending {
             result: None,
             restore: None,
             restore_words: Vec::new(),
-            held_afterwards: None,
+            afterwards: Vec::new(),
             back_up: None,
             gave_birth: false,
             begun: false,
