@@ -25,6 +25,10 @@ fn main() -> ExitCode {
         processor_time_of_a_process_is_limited,
         processor_time_of_all_together_is_limited,
         output_is_kept_up_to_a_size,
+        files_in_memory_are_four_for_the_run,
+        shared_mappings_have_a_size_together,
+        what_counts_is_the_run_and_not_the_process,
+        calls_that_are_looked_at_for_the_memory_are_no_calls_of_the_run,
     ])
 }
 
@@ -122,4 +126,45 @@ fn output_is_kept_up_to_a_size() {
     let finding = finding(run(1001));
     assert!(finding.observed.ends_with("; more came than the 1000 bytes that are kept"), "{finding:?}");
     subject.assert_nothing_is_left();
+}
+
+/// So many can be had in a run, and one more ends it.
+#[track_caller]
+fn assert_run_ends_beyond(kind: &str, most: u64, expected: &str) {
+    let subject = Subject::new("limits");
+    let run = |wanted: u64| subject.lab().run(&subject.name).args([kind, &wanted.to_string()]).prints(format!("{wanted} all\n")).exits(0).verdict();
+    assert_passes(run(most));
+    let finding = finding(run(most + 1));
+    assert_eq!((&*finding.kind, &*finding.expected), ("limit", expected), "{kind}");
+    subject.assert_nothing_is_left();
+}
+
+const FILES: &str = "a run makes at most 4 files in memory";
+const SHARED: &str = "a run maps at most 1024 MiB of shared memory";
+
+fn files_in_memory_are_four_for_the_run() {
+    assert_run_ends_beyond("memory_files", 4, FILES);
+}
+
+fn shared_mappings_have_a_size_together() {
+    assert_run_ends_beyond("mapped_shared", 1024, SHARED);
+    assert_run_ends_beyond("mapped_from_a_device", 1024, SHARED);
+    // The kernel takes it for a stack, which RLIMIT_DATA does not count.
+    assert_run_ends_beyond("mapped_downwards", 1024, SHARED);
+    let subject = Subject::new("limits");
+    assert_passes(subject.lab().run(&subject.name).args(["mapped_privately", "4000"]).prints("4000 all\n").verdict());
+}
+
+fn what_counts_is_the_run_and_not_the_process() {
+    assert_run_ends_beyond("memory_files_elsewhere", 4, FILES);
+    assert_run_ends_beyond("memory_files_in_threads", 4, FILES);
+    assert_run_ends_beyond("mapped_by_two", 1024, SHARED);
+}
+
+fn calls_that_are_looked_at_for_the_memory_are_no_calls_of_the_run() {
+    let subject = Subject::new("limits").limited(|limits| limits.calls = 200);
+    let run = |kind: &str| subject.lab().run(&subject.name).args([kind, "1000"]).prints("1000 all\n").exits(0).verdict();
+    assert_passes(run("mapped_shared"));
+    // One that is followed: it ends the run.
+    assert_eq!(finding(run("descriptors")).expected, "a run makes at most 200 calls of those that are followed");
 }

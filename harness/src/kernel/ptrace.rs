@@ -17,6 +17,8 @@ pub enum CallStop {
         number: u64,
         /// The six argument registers.
         arguments: [u64; 6],
+        /// What the filter that stopped it said besides (SECCOMP_RET_DATA); 0 where it was no filter.
+        note: u32,
     },
     /// At the exit of a call.
     Exit {
@@ -82,10 +84,15 @@ pub fn call_stop(pid: Pid) -> io::Result<CallStop> {
     // SAFETY: every bit pattern is a value of this plain structure, and it was zeroed before.
     let info = unsafe { info.assume_init() };
     Ok(match info.op {
-        libc::PTRACE_SYSCALL_INFO_ENTRY | libc::PTRACE_SYSCALL_INFO_SECCOMP => {
-            // SAFETY: `op` says that the union holds an entry; a seccomp stop begins with the same fields.
+        libc::PTRACE_SYSCALL_INFO_ENTRY => {
+            // SAFETY: `op` says that the union holds an entry.
             let entry = unsafe { info.u.entry };
-            CallStop::Entry { architecture: info.arch, number: entry.nr, arguments: entry.args }
+            CallStop::Entry { architecture: info.arch, number: entry.nr, arguments: entry.args, note: 0 }
+        }
+        libc::PTRACE_SYSCALL_INFO_SECCOMP => {
+            // SAFETY: `op` says that the union holds a filter's stop.
+            let stop = unsafe { info.u.seccomp };
+            CallStop::Entry { architecture: info.arch, number: stop.nr, arguments: stop.args, note: stop.ret_data }
         }
         libc::PTRACE_SYSCALL_INFO_EXIT => {
             // SAFETY: `op` says that the union holds an exit.

@@ -12,17 +12,30 @@ pub enum Stops {
     All,
     /// The calls with these numbers.
     These(Vec<u32>),
+    /// The same, and quietly ([`QUIET`]) those that make memory which no resource limit of a process counts: memory files, and mappings that are shared
+    /// or grow downwards (the kernel takes the latter for a stack, whatever their length).
+    TheseAndMemory(Vec<u32>),
 }
+
+/// What a stop for the memory's sake alone carries (SECCOMP_RET_DATA).
+pub const QUIET: u32 = 1;
+
+/// Calls that make files without a name, which are memory.
+pub const MEMORY_FILES: [libc::c_long; 2] = [libc::SYS_memfd_create, libc::SYS_memfd_secret];
+/// The flags of mmap(2) with which RLIMIT_DATA does not count a mapping; MAP_SHARED_VALIDATE has the bit of MAP_SHARED.
+pub const UNCOUNTED: u64 = (libc::MAP_SHARED | libc::MAP_GROWSDOWN) as u64;
 
 const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+const ANY_BIT: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 /// Offsets into `struct seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 /// The lower half of the first argument, on a little-endian machine.
 const FIRST_ARGUMENT: u32 = 16;
+const FOURTH_ARGUMENT: u32 = 40;
 /// The bit of a call's number that marks the x32 calls on x86-64.
 const X32: u32 = 0x4000_0000;
 
@@ -78,10 +91,18 @@ pub fn filter(stops: &Stops, reach: Reach) -> Vec<Instruction> {
         FAR_REACHING.iter().for_each(|number| when(*number as u32, refused));
         when(libc::SYS_seccomp as u32, forbidden);
     }
-    if let Stops::These(numbers) = stops {
-        for number in numbers {
-            when(*number, libc::SECCOMP_RET_TRACE);
-        }
+    if let Stops::These(numbers) | Stops::TheseAndMemory(numbers) = stops {
+        numbers.iter().for_each(|number| when(*number, libc::SECCOMP_RET_TRACE));
+    }
+    // After those that stop anyway: a call that is an event is one whatever memory it makes.
+    if let Stops::TheseAndMemory(_) = stops {
+        MEMORY_FILES.iter().for_each(|number| when(*number as u32, libc::SECCOMP_RET_TRACE | QUIET));
+        program.extend([
+            instruction(EQUAL, libc::SYS_mmap as u32, 0, 3),
+            instruction(LOAD, FOURTH_ARGUMENT, 0, 0),
+            instruction(ANY_BIT, UNCOUNTED as u32, 0, 1),
+            instruction(RETURN, libc::SECCOMP_RET_TRACE | QUIET, 0, 0),
+        ]);
     }
     let otherwise = if *stops == Stops::All { libc::SECCOMP_RET_TRACE } else { libc::SECCOMP_RET_ALLOW };
     program.push(instruction(RETURN, otherwise, 0, 0));

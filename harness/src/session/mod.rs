@@ -160,7 +160,8 @@ impl Session {
         let (sandbox, proc) = Sandbox::enter(&paths, refused)?;
         let before = ipc::present(&proc, &sandbox.directory);
         let limits = manifest.limits;
-        let options = Options { decode: true, keep_events: true, keep_data: true, most_events: limits.calls, most_processes: 512 };
+        let options =
+            Options { decode: true, keep_events: true, keep_data: true, most_events: limits.calls, most_processes: 512, bounds_memory: true };
         process::tick_every(TICK)?;
         let names = programs.iter().map(|(name, _)| name.clone()).collect();
         let mut tracer = Tracer::new(proc, options);

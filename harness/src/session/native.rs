@@ -34,8 +34,14 @@ impl Session {
         process::pin_to_this_cpu()?;
         process::become_subreaper()?;
         let before = ipc::objects(&proc);
-        let options =
-            Options { decode: true, keep_events: true, keep_data: false, most_events: limits.calls, most_processes: limits.processes as usize };
+        let options = Options {
+            decode: true,
+            keep_events: true,
+            keep_data: false,
+            most_events: limits.calls,
+            most_processes: limits.processes as usize,
+            bounds_memory: false,
+        };
         process::tick_every(TICK)?;
         let sandbox = Sandbox { tier: Tier::Confined, refused: None, directory, programs: vec![path], reaper: None };
         Ok(Self {

@@ -148,6 +148,7 @@ impl<'session> Start<'session> {
         session.note_standard(&stdout, "standard output")?;
         session.note_standard(&stderr, "standard error")?;
         let streams = [(stdin, self.closed[0]), (stdout, self.closed[1]), (stderr, self.closed[2])];
+        let numbers = [session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat();
         let launch = Launch {
             path,
             arguments: std::iter::once(self.called_by.as_deref().unwrap_or(&self.name).as_bytes())
@@ -159,7 +160,7 @@ impl<'session> Start<'session> {
             stdio: streams.map(|(stream, closed)| (!closed).then_some(stream)),
             limits: if session.stands { own_limits(self.output_to_file) } else { resource_limits(&session.limits, session.sandbox.tier) },
             filter: filter(
-                &Stops::These([session.tracer.calls_to_stop_at(), session.traced_too.clone()].concat()),
+                &if session.stands { Stops::These(numbers) } else { Stops::TheseAndMemory(numbers) },
                 if session.stands { Reach::Trace } else { Reach::Sandbox },
             ),
             capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),

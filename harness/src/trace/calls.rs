@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::kernel::arch::{AUDIT_ARCH, Registers};
 use crate::kernel::process::{self, Pid};
 use crate::kernel::ptrace::{self, CallStop};
+use crate::kernel::seccomp::QUIET;
 use crate::source::MOST_STACK;
 
 /// ERESTARTNOHAND of `linux/errno.h`: where no handler runs, the kernel makes the call again.
@@ -19,11 +20,17 @@ const MADE_AGAIN: i64 = -513;
 
 impl Tracer {
     pub(super) fn call_entered(&mut self, pid: Pid) -> io::Result<()> {
-        let CallStop::Entry { architecture, number, arguments } = ptrace::call_stop(pid)? else {
+        let CallStop::Entry { architecture, number, arguments, note } = ptrace::call_stop(pid)? else {
             return self.was_killed_meanwhile(pid, "a stop at a call's entry that the kernel does not describe");
         };
         if architecture == AUDIT_ARCH && self.answers_for_a_clock(pid, number, &arguments)? {
             return Ok(());
+        }
+        if architecture == AUDIT_ARCH && self.makes_too_much_memory(number, &arguments) {
+            return process::kill(pid, libc::SIGKILL);
+        }
+        if note == QUIET {
+            return self.resume(pid, 0);
         }
         if self.opens_memory_first(pid, number, &arguments)? {
             return Ok(());

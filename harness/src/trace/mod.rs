@@ -128,6 +128,8 @@ pub struct Options {
     pub most_events: usize,
     /// Most processes over the whole run.
     pub most_processes: usize,
+    /// Whether memory that no resource limit counts has limits for the run.
+    pub bounds_memory: bool,
 }
 
 /// A call back for every finished call, for tools that print a trace.
@@ -189,6 +191,9 @@ pub struct Tracer {
     kept_bytes: usize,
     /// How many descriptors were looked at before first transfers.
     looked_at_descriptors: usize,
+    /// Memory files made, and bytes mapped where no resource limit counts them.
+    memory_files: usize,
+    uncounted_bytes: u64,
     options: Options,
 }
 
@@ -208,6 +213,8 @@ impl Tracer {
             cpu_of_ended: 0,
             kept_bytes: 0,
             looked_at_descriptors: 0,
+            memory_files: 0,
+            uncounted_bytes: 0,
             activity: 0,
             fruitless: 0,
             output_waits: false,

@@ -6,6 +6,7 @@
 use super::{Pending, Tracer};
 use crate::call::Call;
 use crate::finding::Finding;
+use crate::kernel::seccomp::{MEMORY_FILES, UNCOUNTED};
 use crate::trace::event::Detail;
 
 /// Most bytes of transfers that the events of a run hold together.
@@ -13,6 +14,12 @@ const MOST_KEPT: usize = 128 << 20;
 
 /// Most descriptors that are looked at before first transfers in one run: with many pipes their number grows as the square of that of the pipes.
 const MOST_DESCRIPTORS: usize = 20_000;
+
+/// Most files in memory that a run makes, each of which is as long as any file may be.
+const MOST_MEMORY_FILES: usize = 4;
+
+/// Most bytes of a run's mappings that RLIMIT_DATA does not count.
+const MOST_UNCOUNTED: u64 = 1 << 30;
 
 /// What a process did that no program may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +75,41 @@ impl Tracer {
                 "they hold so many pipes that their descriptors cannot be followed",
                 "close what is not needed any more, and look for a loop that makes pipes; pipe(2), close(2)",
             );
+        }
+    }
+
+    /// Whether a call that is about to be made would go beyond what the run may have of memory that no resource limit counts. Asked and not given back counts:
+    /// that is the same on every machine, and nothing that another thread does between the look and the call changes it.
+    pub(super) fn makes_too_much_memory(&mut self, number: u64, arguments: &[u64; 6]) -> bool {
+        let is = |call: &libc::c_long| number == call.cast_unsigned();
+        if !self.options.bounds_memory {
+            false
+        } else if MEMORY_FILES.iter().any(is) {
+            self.memory_files += 1;
+            let too_many = self.memory_files > MOST_MEMORY_FILES;
+            if too_many {
+                self.overstep(
+                    "limit",
+                    format!("a run makes at most {MOST_MEMORY_FILES} files in memory"),
+                    "it made more",
+                    "look for a loop that makes them, and use one file for all; memfd_create(2)",
+                );
+            }
+            too_many
+        } else if is(&libc::SYS_mmap) && arguments[3] & UNCOUNTED != 0 {
+            self.uncounted_bytes = self.uncounted_bytes.saturating_add(arguments[1]);
+            let too_much = self.uncounted_bytes > MOST_UNCOUNTED;
+            if too_much {
+                self.overstep(
+                    "limit",
+                    format!("a run maps at most {} MiB of shared memory", MOST_UNCOUNTED >> 20),
+                    "it mapped more: what mmap was asked for with MAP_SHARED or MAP_GROWSDOWN, by all processes together",
+                    "map as much as is used, and once: children inherit the mapping; mmap(2)",
+                );
+            }
+            too_much
+        } else {
+            false
         }
     }
 

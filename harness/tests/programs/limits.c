@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -92,6 +94,91 @@ static long queues(long n)
     return got;
 }
 
+static long memory_files(long n)
+{
+    long got = 0;
+    while (got < n && syscall(SYS_memfd_create, "limits", 0) != -1)
+        got++;
+    return got;
+}
+
+/* The same, each in a child that executes this program again. */
+static long memory_files_elsewhere(long n)
+{
+    long got = 0;
+    for (; got < n; got++) {
+        if (fork() == 0) {
+            /* What it says is not asked for. */
+            close(1);
+            execl("/proc/self/exe", "limits", "memory_files", "1", NULL);
+            _exit(1);
+        }
+        wait(NULL);
+    }
+    return got;
+}
+
+static void *one_memory_file(void *unused)
+{
+    syscall(SYS_memfd_create, "limits", 0);
+    return unused;
+}
+
+static long memory_files_in_threads(long n)
+{
+    long got = 0;
+    for (; got < n; got++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, one_memory_file, NULL);
+        pthread_join(thread, NULL);
+    }
+    return got;
+}
+
+/* N MiB together, given back at once. */
+static long map(long n, int flags, int file)
+{
+    long got = 0;
+    for (; got < n; got++) {
+        void *at = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, flags, file, 0);
+        if (at == MAP_FAILED)
+            break;
+        munmap(at, 1 << 20);
+    }
+    return got;
+}
+
+static long mapped_shared(long n)
+{
+    return map(n, MAP_SHARED | MAP_ANONYMOUS, -1);
+}
+
+static long mapped_from_a_device(long n)
+{
+    return map(n, MAP_SHARED, open("/dev/zero", O_RDWR));
+}
+
+static long mapped_downwards(long n)
+{
+    return map(n, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1);
+}
+
+static long mapped_privately(long n)
+{
+    return map(n, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+/* Half of it in a child. */
+static long mapped_by_two(long n)
+{
+    if (fork() == 0) {
+        mapped_shared(n / 2);
+        _exit(0);
+    }
+    wait(NULL);
+    return n / 2 + mapped_shared(n - n / 2);
+}
+
 static long seconds(long tenths)
 {
     struct timespec used;
@@ -127,6 +214,10 @@ int main(int argc, char **argv)
     static const struct { const char *name; long (*take)(long); } kinds[] = {
         { "descriptors", descriptors }, { "processes", processes }, { "shared", shared }, { "data", data }, { "queued", queued },
         { "queues", queues }, { "seconds", seconds }, { "children", children }, { "bytes", bytes },
+        { "memory_files", memory_files }, { "memory_files_elsewhere", memory_files_elsewhere },
+        { "memory_files_in_threads", memory_files_in_threads }, { "mapped_shared", mapped_shared },
+        { "mapped_from_a_device", mapped_from_a_device }, { "mapped_downwards", mapped_downwards }, { "mapped_privately", mapped_privately },
+        { "mapped_by_two", mapped_by_two },
     };
     for (size_t i = 0; argc == 3 && i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(argv[1], kinds[i].name) == 0) {
