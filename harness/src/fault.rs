@@ -4,6 +4,7 @@
 //! Rust runtime make calls of their own. One for fork meets the calls that make a process, and none that makes a thread. The tracer carries it out;
 //! [`Fired`] tells how often it did.
 
+pub mod datagram;
 pub mod every;
 pub mod permitted;
 
@@ -11,6 +12,7 @@ use crate::call::Call;
 use crate::session::Program;
 use crate::trace::event::{ProcessId, signal_name};
 use crate::trace::object::Kind;
+pub use datagram::{Fate, delay_datagram, drop_datagram, duplicate_datagram, keep_datagram, swap_datagrams};
 pub use every::{Every, every_failure, every_interruption};
 
 /// What happens at the call.
@@ -34,6 +36,8 @@ pub enum Action {
     HoldBefore,
     /// The process is held before the call, until no other process of the run can go on.
     Delay,
+    /// The datagram that the call sends does not arrive as it was sent.
+    Datagram(Fate),
 }
 
 /// Which of the calls that match.
@@ -219,6 +223,7 @@ impl Fault {
             Action::Hold | Action::HoldBefore => format!("the process is held at {calls}"),
             Action::Delay if self.afterwards => format!("what follows {calls} comes late"),
             Action::Delay => format!("{calls} comes late"),
+            Action::Datagram(fate) => format!("{} {}", self.datagram_in_words(), fate.in_words()),
         }
     }
 }

@@ -3,8 +3,8 @@
 pub use crate::call::Call::{self, *};
 pub use crate::checks;
 pub use crate::fault::{
-    AsCalls, Fault, Fired, Who, delay_at, errno_name, every_failure, every_interruption, exit_with, fail, fail_after, hold_at, hold_before, kill_at,
-    short, signal_at,
+    AsCalls, Fate, Fault, Fired, Who, delay_at, delay_datagram, drop_datagram, duplicate_datagram, errno_name, every_failure, every_interruption,
+    exit_with, fail, fail_after, hold_at, hold_before, keep_datagram, kill_at, short, signal_at, swap_datagrams,
 };
 pub use crate::finding::Finding;
 pub use crate::ipc::Leftover;

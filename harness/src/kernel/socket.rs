@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::checked;
+use super::process::Pid;
 
 /// A TCP socket; socket(2).
 pub fn tcp() -> io::Result<OwnedFd> {
@@ -142,4 +143,34 @@ pub fn receive_from(socket: BorrowedFd<'_>) -> io::Result<Option<(SocketAddrV4, 
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A descriptor of another process's socket, the same open socket: pidfd_open(2), pidfd_getfd(2). The process must be one that the caller may trace.
+pub fn of_process(pid: Pid, descriptor: i32) -> io::Result<OwnedFd> {
+    // SAFETY: pidfd_open takes two integers.
+    let process = checked(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })?;
+    // SAFETY: the call before made the descriptor, and nothing else owns it.
+    let process = unsafe { OwnedFd::from_raw_fd(process as i32) };
+    // SAFETY: pidfd_getfd takes three integers.
+    let socket = checked(unsafe { libc::syscall(libc::SYS_pidfd_getfd, process.as_raw_fd(), descriptor, 0) })?;
+    // SAFETY: the call before made the descriptor, and nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(socket as i32) })
+}
+
+/// Whether a socket keeps the bounds of messages and promises no more than that: SO_TYPE, socket(7).
+pub fn is_for_datagrams(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut kind: i32 = 0;
+    let mut length = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the integer has as many bytes as `length` says.
+    checked(unsafe { libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut length) })?;
+    Ok(kind == libc::SOCK_DGRAM)
+}
+
+/// sendto(2) with the bytes of an address, or with none for the one that the socket is connected to; never waits.
+pub fn send_datagram(socket: BorrowedFd<'_>, bytes: &[u8], to: &[u8], flags: i32) -> io::Result<usize> {
+    let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    let address = if to.is_empty() { std::ptr::null() } else { to.as_ptr() };
+    // SAFETY: pointers and lengths are the slices', and a null address has no length.
+    checked(unsafe { libc::sendto(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags, address.cast(), to.len() as libc::socklen_t) })
+        .map(isize::cast_unsigned)
 }

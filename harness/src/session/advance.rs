@@ -23,6 +23,9 @@ impl Session {
         if let Some(overstep) = &self.tracer.overstepped {
             return Err(overstep.finding().into());
         }
+        if let Some(reason) = &self.tracer.unsupported {
+            return Err(Unpassed::Skipped(reason.clone()));
+        }
         self.tracer.blind.as_ref().map_or(Ok(()), |reason| Err(Unpassed::Broken(reason.clone())))
     }
 
@@ -46,6 +49,10 @@ impl Session {
                     // What was on its way when the run came to rest still counts.
                     if let Some(value) = reached(self)? {
                         return Ok(value);
+                    }
+                    if !matches!(halt, Halt::TimeUp) && self.tracer.let_datagram_arrive() {
+                        self.quiet = None;
+                        continue;
                     }
                     return Err(self.explain(goal, halt));
                 }

@@ -158,6 +158,7 @@ impl Session {
                 Action::Kill => "the process is killed here".to_owned(),
                 Action::Signal(signal) => format!("{} comes here", crate::trace::event::signal_name(signal)),
                 Action::ExitWith(status) => format!("the process exits here with status {status}"),
+                Action::Datagram(fate) => format!("this datagram {}", fate.in_words()),
                 Action::Hold | Action::HoldBefore | Action::Delay => continue,
             };
             let label = self.label(event, what);

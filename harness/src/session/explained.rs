@@ -23,7 +23,7 @@ pub(crate) fn page_of_fault(action: &Action) -> Option<&'static str> {
         Action::Fail(libc::EINTR) | Action::FailAfter(libc::EINTR) => Some("interrupted-call"),
         Action::Fail(_) | Action::FailAfter(_) => Some("ignored-failure"),
         Action::Shorten(_) => Some("short-transfer"),
-        Action::Kill | Action::ExitWith(_) | Action::Signal(_) | Action::Hold | Action::HoldBefore | Action::Delay => None,
+        Action::Kill | Action::ExitWith(_) | Action::Signal(_) | Action::Hold | Action::HoldBefore | Action::Delay | Action::Datagram(_) => None,
     }
 }
 

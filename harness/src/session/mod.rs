@@ -463,7 +463,13 @@ impl Session {
         for (fault, fired) in &self.tracer.faults {
             if fault.must_fire && fired.fired == 0 && !fault.calls.is_empty() {
                 let calls = fault.calls.iter().map(|call| call.word()).collect::<Vec<_>>().join(" or ");
-                return Err(Finding::new("call", format!("the program calls {calls}"), "it never does", format!("see {calls}(2)")).into());
+                let (expected, observed) = match fired.matched {
+                    0 => (format!("the program calls {calls}"), "it never does".to_owned()),
+                    calls_made => {
+                        (format!("the program calls {calls} often enough that {}", fault.describe()), format!("it makes {calls_made} such calls"))
+                    }
+                };
+                return Err(Finding::new("call", expected, observed, format!("see {calls}(2)")).into());
             }
         }
         Ok(Passed(()))

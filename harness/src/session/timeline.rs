@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Session;
 use crate::call::{Call, name_of};
-use crate::fault::errno_name;
+use crate::fault::{Action, errno_name};
 use crate::timeline::{Step, Timeline};
 use crate::trace::event::{Detail, Event, Exit, Moment, ProcessId, SemaphoreOperation, signal_name};
 use crate::trace::object::Kind;
@@ -84,7 +84,11 @@ impl Session {
             (_, Some(errno)) => format!(" = {}", errno_name(errno)),
             (Some(result), None) => self.result_in_words(index, event, result),
         };
-        let injected = if event.injected { " (a fault was injected)" } else { "" };
+        let injected = match event.injected_by.map(|fault| self.tracer.faults[fault].0.action) {
+            Some(Action::Datagram(fate)) => format!(" (the datagram {})", fate.in_words()),
+            _ if event.injected => " (a fault was injected)".to_owned(),
+            _ => String::new(),
+        };
         let stands_out = event.injected || event.errno().is_some() || (event.result.is_none() && event.call != Call::ExitGroup);
         let text = format!("{}{}{result}{injected}", event.call.word(), self.given(event));
         let step = Step { lane, text, stands_out, times: 1, ..Step::default() };

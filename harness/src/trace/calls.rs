@@ -166,6 +166,7 @@ impl Tracer {
             registers.set(pid)?;
             result = AGAIN_WITHOUT_HANDLER;
         }
+        self.send_what_is_behind(pid, result);
         let left = self.now();
         let event = &mut self.events[pending.event];
         event.left = Some(left);

@@ -35,14 +35,15 @@ impl Tracer {
         self.resume(pid, 0)
     }
 
-    /// Whether a task is held by this fault.
+    /// Whether a task is held by this fault, or a datagram kept.
     #[must_use]
     pub fn is_held_by(&self, fault: usize) -> bool {
-        self.tasks.values().any(|task| task.state == State::Held(fault))
+        self.tasks.values().any(|task| task.state == State::Held(fault)) || self.keeps_datagram(fault)
     }
 
-    /// Lets the tasks that this fault holds go on.
+    /// Lets the tasks go on that this fault holds, and the datagrams arrive.
     pub fn release(&mut self, fault: usize) -> io::Result<()> {
+        self.release_datagrams(fault);
         let held: Vec<Pid> = self.tasks.iter().filter(|(_, task)| task.state == State::Held(fault)).map(|(pid, _)| *pid).collect();
         held.into_iter().try_for_each(|pid| self.release_task(pid))
     }
@@ -57,13 +58,23 @@ impl Tracer {
             pending.afterwards = afterwards;
         }
         for number in before {
+            if self.is_to_be_overtaken(number) {
+                self.overtake(pid, number);
+                self.faults[number].1.matched += 1;
+                continue;
+            }
             if !self.is_due(number, index) {
                 continue;
             }
             let action = self.faults[number].0.action;
             let (call, arguments) = (self.events[index].number, self.events[index].arguments);
+            if let Action::Datagram(fate) = action {
+                self.keep_from_arriving(pid, index, number, fate)?;
+                continue;
+            }
             let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()) else { continue };
             match action {
+                Action::Datagram(_) => {}
                 Action::Fail(errno) => {
                     Registers::get(pid)?.set_call(pid, -1)?;
                     pending.result = Some(-i64::from(errno));
@@ -158,7 +169,8 @@ impl Tracer {
         let long_enough = fault.longer_than == 0 || is_longer_than(fault.longer_than);
         // Who only peeks would get the same few bytes again and again.
         let can_shorten = !matches!(fault.action, Action::Shorten(bytes) if !is_longer_than(bytes) || only_peeks(event));
-        who && named && program && argument && object && long_enough && can_shorten
+        let is_sent = !matches!(fault.action, Action::Datagram(_)) || self.sends_datagram(event);
+        who && named && program && argument && object && long_enough && can_shorten && is_sent
     }
 
     /// The kind of what a call that is entered will open, if that exists.

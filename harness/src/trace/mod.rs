@@ -8,6 +8,7 @@
 //! completed by the exit of the same call in the same task; whatever could not be observed sets [`Tracer::blind`], and a run with that set has no verdict.
 
 mod calls;
+mod datagram;
 pub mod decode;
 pub mod event;
 mod inject;
@@ -31,6 +32,7 @@ use crate::kernel::process::{self, Change, Pid};
 use crate::kernel::ptrace::{self, Resume};
 use crate::procfs::Proc;
 use crate::source::{Locator, Snapshot};
+use datagram::Datagrams;
 use event::{Event, Exit, Moment, Process, ProcessId, SignalEvent, TableAtTransfer};
 use memory::Memory;
 use object::{ObjectId, Objects};
@@ -153,6 +155,8 @@ pub struct Tracer {
     pub faults: Vec<(Fault, Fired)>,
     /// Why the trace is not whole, if it is not.
     pub blind: Option<String>,
+    /// What the machine does not offer and the run needs, if that is so.
+    pub unsupported: Option<String>,
     /// What a process did that no program may do here, if one did: beyond a limit, or out of the tracer's sight.
     pub overstepped: Option<Overstep>,
     /// Clock ticks of CPU time that ended processes used, as far as the kernel told at their end.
@@ -172,6 +176,7 @@ pub struct Tracer {
     schedule: Option<Schedule>,
     time: Option<Time>,
     memory: Memory,
+    datagrams: Datagrams,
     snapshots: HashMap<usize, Snapshot>,
     locator: Locator,
     tasks: HashMap<Pid, Task>,
@@ -209,6 +214,7 @@ impl Tracer {
             tables: Vec::new(),
             faults: Vec::new(),
             blind: None,
+            unsupported: None,
             overstepped: None,
             cpu_of_ended: 0,
             kept_bytes: 0,
@@ -224,6 +230,7 @@ impl Tracer {
             schedule: None,
             time: None,
             memory: Memory::default(),
+            datagrams: Datagrams::default(),
             snapshots: HashMap::new(),
             locator: Locator::default(),
             tasks: HashMap::new(),

@@ -155,6 +155,7 @@ impl Tracer {
 
     /// Lets the next time limit be over that is waited for, if that comes before this time on the run's clock. To be called only when everyone sleeps.
     pub fn jump(&mut self, before: i64) -> io::Result<Jump> {
+        let late = self.next_late_datagram();
         let Some(time) = &mut self.time else { return Ok(Jump::RealTime) };
         time.alarms.retain(|process, _| self.processes[process.0].exit.is_none());
         if self.timers.iter().any(|(process, armed)| *armed && self.processes[process.0].exit.is_none()) {
@@ -172,6 +173,7 @@ impl Tracer {
                 None => {}
             }
         }
+        next = next.into_iter().chain(late.map(|due| (due, 0, None, None))).min();
         let Some((at, _, task, process)) = next.filter(|(at, ..)| *at < before) else { return Ok(Jump::Nothing) };
         time.come_to(at);
         self.activity += 1;
@@ -181,7 +183,7 @@ impl Tracer {
         match (task, process) {
             (Some(pid), _) => ptrace::interrupt(pid)?,
             (None, Some(process)) => self.ring(process)?,
-            (None, None) => {}
+            (None, None) => self.let_late_datagram_arrive(),
         }
         Ok(Jump::Jumped)
     }

@@ -93,7 +93,8 @@ impl Vector {
     }
 }
 
-fn read(pid: Pid, at: u64, length: u64) -> Option<Vec<u8>> {
+/// So many bytes of a process's memory; `None` where they cannot all be read.
+pub(super) fn read(pid: Pid, at: u64, length: u64) -> Option<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(length).ok()?];
     if bytes.is_empty() {
         return Some(bytes);
