@@ -6,8 +6,9 @@
 //!
 //! A learning platform's table is not made but filled in: see [`gradebook`], and [`canvas`] and [`moodle`] for what their tables mean.
 //!
-//! Forms for the instructor ([`jsonl`], [`table`], [`junit`]) hold everything. Forms that a student reads hold of a check that is not visible to
-//! the student at most its points, unless the form itself can keep it back, as Gradescope's can.
+//! Forms for the instructor ([`jsonl`], [`table`], [`junit`]) hold everything. Forms that a student reads hold of the checks that are not visible to
+//! the student the sum of their points and nothing else, unless the form itself can keep them back, as Gradescope's can. Of a hidden check that is visible all the same they hold
+//! nothing that its runs were given.
 
 pub mod autograder;
 pub mod autolab;
@@ -24,52 +25,107 @@ pub mod table;
 
 use std::borrow::Cow;
 
+use harness::finding::Finding;
 use harness::verdict::Word;
 
 use crate::run::record::{Check, Record, Status, Visibility};
 
-/// What a student may be told of one check.
+/// What a student may be told of the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told<'a> {
-    /// The check's name, or a number in the place of one that is kept back.
-    pub name: Cow<'a, str>,
-    /// The check's message, or that it is kept back.
-    pub message: Cow<'a, str>,
-    /// The check.
-    pub check: &'a Check,
-    /// Whether the student may see more of it than its points.
-    pub shown: bool,
+    /// Those that the student may see, in their order.
+    pub shown: Vec<ToldCheck<'a>>,
+    /// What the others come to, if there are any.
+    pub kept_back: Option<KeptBack>,
 }
 
-/// The message of a check that is kept back.
-const KEPT_BACK: &str = "This check is not shown.";
+/// What a student may be told of one check that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToldCheck<'a> {
+    /// The check.
+    pub check: &'a Check,
+    /// Its message, as far as it is for students.
+    pub message: Cow<'a, str>,
+    /// Its finding, if it is for students.
+    pub finding: Option<&'a Finding>,
+    /// The command that does it again; empty if the student does not have the check.
+    pub replay: &'a str,
+}
 
-/// The record's checks as a student may see them, in their order. `released` says that the marks are: what waits for that is kept back no longer.
+/// The sum of the checks that are not shown, in the place of all of them: neither their names nor their number is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBack {
+    /// A name for it, which is no check's.
+    pub name: String,
+    /// Points earned.
+    pub points: u32,
+    /// Points to be earned.
+    pub max_points: u32,
+}
+
+/// What stands in the place of a message.
+pub const KEPT_BACK: &str = "These checks are not shown.";
+
+/// The record's checks as a student may see them. `released` says that the marks are: what waits for that is kept back no longer.
 #[must_use]
-pub fn told(record: &Record, released: bool) -> Vec<Told<'_>> {
-    let shown = |check: &Check| match check.visibility {
+pub fn told(record: &Record, released: bool) -> Told<'_> {
+    let is_shown = |check: &&Check| match check.visibility {
         Visibility::Visible => true,
         Visibility::AfterDueDate | Visibility::AfterPublished => released,
         Visibility::Hidden => false,
     };
-    let kept_back: Vec<(&str, String)> = record
-        .checks
-        .iter()
-        .filter(|check| !shown(check))
-        .enumerate()
-        .map(|(place, check)| (&*check.name, format!("hidden_{}", place + 1)))
-        .collect();
-    let number = |check: &Check| kept_back.iter().find(|(name, _)| *name == check.name).map(|(_, number)| number.clone());
-    let told = |check| match number(check) {
-        Some(number) => Told { name: Cow::Owned(number), message: Cow::Borrowed(KEPT_BACK), check, shown: false },
-        // That a check was not done may be for one that is kept back: its name is not for the student either.
-        None if check.verdict == Word::Skipped => {
-            let message = kept_back.iter().fold(check.message.clone(), |text, (name, number)| text.replace(name, number));
-            Told { name: Cow::Borrowed(&*check.name), message: Cow::Owned(message), check, shown: true }
-        }
-        None => Told { name: Cow::Borrowed(&*check.name), message: Cow::Borrowed(&*check.message), check, shown: true },
+    let (shown, kept_back): (Vec<&Check>, Vec<&Check>) = record.checks.iter().partition(is_shown);
+    let mut name = String::from("not_shown");
+    while record.checks.iter().any(|check| check.name == name) {
+        name.push('_');
+    }
+    let sum = |points: fn(&Check) -> u32| kept_back.iter().map(|check| points(check)).sum();
+    let total = KeptBack { name, points: sum(|check| check.points), max_points: sum(|check| check.max_points) };
+    let tell = |check| ToldCheck {
+        check,
+        message: student_message(check, &kept_back),
+        finding: check.finding.as_ref().filter(|_| !check.hidden),
+        replay: if check.hidden { "" } else { &check.replay },
     };
-    record.checks.iter().map(told).collect()
+    Told { shown: shown.into_iter().map(tell).collect(), kept_back: (!kept_back.is_empty()).then_some(total) }
+}
+
+/// The message of a check as its student may read it.
+fn student_message<'a>(check: &'a Check, kept_back: &[&Check]) -> Cow<'a, str> {
+    // A skipped check names the one that it comes after.
+    let named = kept_back.iter().filter(|other| check.verdict == Word::Skipped && check.message.contains(&*other.name));
+    let message = named.fold(Cow::Borrowed(&*check.message), |text, other| Cow::Owned(text.replace(&*other.name, "a check that is not shown")));
+    if check.hidden { Cow::Owned(without_inputs(check, &message)) } else { message }
+}
+
+/// The message of a hidden check without anything that its runs were given or printed: another submission could make use of it.
+#[must_use]
+pub fn without_inputs(check: &Check, message: &str) -> String {
+    match check.verdict {
+        Word::Pass => String::new(),
+        Word::Skipped => message.to_owned(),
+        Word::Broken => "reason:   something could not be observed
+"
+        .to_owned(),
+        Word::Fail => {
+            let promise = message
+                .lines()
+                .next()
+                .filter(|line| line.starts_with("promise:"))
+                .map(|line| {
+                    format!(
+                        "{line}
+"
+                    )
+                })
+                .unwrap_or_default();
+            let kind = check.finding.as_ref().map_or("other than promised", |finding| &finding.kind);
+            format!(
+                "{promise}observed: {kind}; what the program was given, and what it did with it, is not shown
+"
+            )
+        }
+    }
 }
 
 /// What a student should know of the record as a whole; empty if there is nothing but the checks.

@@ -19,6 +19,7 @@ use std::path::Path;
 
 use harness::handout;
 use harness::manifest::LabFolder;
+use harness::student::hidden;
 
 use crate::failure::Failure;
 use crate::records::Records;
@@ -53,8 +54,9 @@ impl Course {
     pub fn of(labs: &[LabFolder]) -> Self {
         let text = |lab: &LabFolder| {
             let readme = fs::read_to_string(lab.path.join("README.md")).unwrap_or_default();
-            let promises: BTreeMap<String, String> =
-                handout::promises(&readme).unwrap_or_default().into_iter().map(|promise| (promise.check, promise.text)).collect();
+            let hidden = fs::read_to_string(lab.path.join(hidden::FILE)).unwrap_or_default();
+            let promises = handout::promises(&readme).unwrap_or_default().into_iter().chain(handout::documented_checks(&hidden));
+            let promises: BTreeMap<String, String> = promises.map(|promise| (promise.check, promise.text)).collect();
             let check = |entry: &harness::manifest::CheckEntry| {
                 let promise = promises.get(&entry.name).cloned().unwrap_or_default();
                 (entry.name.clone(), CheckText { promise, hints: entry.hints.clone() })

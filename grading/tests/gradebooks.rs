@@ -59,7 +59,7 @@ fn changed(before: &str, after: &str, delimiter: u8) -> Vec<(usize, usize, Strin
 
 const CANVAS: &str = "\u{feff}Student,ID,SIS User ID,SIS Login ID,Section,Words through a pipe (812),tcp (813),Essay (9),Current Score\r\n\
     ,,,,,Manual Posting,,,\r\n\
-    \"    Points Possible\",,,,,21,27,100,(read only)\r\n\
+    \"    Points Possible\",,,,,22,27,100,(read only)\r\n\
     \"Lee, Ann\",12,u12,ann1,\"Lab, Monday\",,,88,50\r\n\
     \"Marley, Bob\",13,u13,bob@example.org,Lab,5,,=1+1,\r\n\
     \"Durand, Chloé\",14,u14,cd,Lab,,,,\r\n\
@@ -81,13 +81,13 @@ fn canvas_gets_its_own_table_back_with_the_marks_filled_in() {
     assert_eq!(
         changed(CANVAS, &table, b','),
         [
-            (3, 5, text("21")),
+            (3, 5, text("22")),
             (3, 6, text("27")),
-            (4, 5, text("19")),
+            (4, 5, text("20")),
             (4, 6, text("26")),
-            (5, 5, text("15")),
+            (5, 5, text("16")),
             (5, 6, text("23")),
-            (7, 5, text("17")),
+            (7, 5, text("18")),
             (7, 6, text("24")),
         ]
     );
@@ -114,8 +114,8 @@ fn what_canvas_would_take_wrongly_is_refused_before_anything_is_written() {
         "export.csv:1: there is no column for 10-tcp; there are: Words through a pipe (812), Sockets (813), Essay (9). Name it: --column 10-tcp=",
     );
     refused(&CANVAS.replace("Essay (9)", "pipe (9)"), &[], "2 columns could be that of 02-pipe");
-    refused(&CANVAS.replace(",21,27,", ",100,27,"), &[], "expected 21 points for 02-pipe, as the lab has; the platform gives 100");
-    refused(&CANVAS.replace(",21,27,", ",(read only),27,"), &[], "`Words through a pipe (812)` is read only");
+    refused(&CANVAS.replace(",22,27,", ",100,27,"), &[], "expected 22 points for 02-pipe, as the lab has; the platform gives 100");
+    refused(&CANVAS.replace(",22,27,", ",(read only),27,"), &[], "`Words through a pipe (812)` is read only");
     refused(CANVAS, &["--column", "fifo=x"], "--column fifo=…: there is no record of such a lab");
     refused(CANVAS, &["--match", "Passport"], "there is no column `Passport`; there are: Student, ID,");
     refused("a,b\n1,2\n", &[], "expected Canvas's gradebook export");
@@ -123,11 +123,11 @@ fn what_canvas_would_take_wrongly_is_refused_before_anything_is_written() {
     let (code, table, said) = fill(
         folder.path(),
         "canvas",
-        &CANVAS.replace("tcp (813)", "Sockets (813)").replace(",21,27,", ",100,9,"),
+        &CANVAS.replace("tcp (813)", "Sockets (813)").replace(",22,27,", ",100,9,"),
         &["--column", "tcp=Sockets (813)", "--scale"],
     );
     assert_eq!(code, 1, "{said}");
-    assert_eq!((&*cells(&table, b',')[4][5], &*cells(&table, b',')[4][6]), ("90.48", "8.67"), "19 of 21 and 26 of 27");
+    assert_eq!((&*cells(&table, b',')[4][5], &*cells(&table, b',')[4][6]), ("90.91", "8.67"), "20 of 22 and 26 of 27");
 }
 
 #[test]
@@ -163,17 +163,17 @@ fn what_was_not_observed_is_not_a_mark() {
 }
 
 const MOODLE: &str = "Identifier;\"Full name\";\"Email address\";Status;Grade;\"Maximum Grade\";\"Grade can be changed\";\"Last modified (grade)\"\n\
-    \"Participant 4711\";\"Seven Four\";seven@example.org;Submitted;-;21;Yes;-\n\
-    \"Participant 4712\";\"Bob Marley\";BOB@example.org;Submitted;;21;Yes;\"Monday, 1 June 2026, 10:00 AM\"\n\
-    \"Participant 4713\";\"Chloé Durand\";cd@example.org;\"No submission\";-;21;Yes;-\n\
-    \"Participant 4714\";\"Ned Nobody\";ned@example.org;;-;21;Yes;-\n";
+    \"Participant 4711\";\"Seven Four\";seven@example.org;Submitted;-;22;Yes;-\n\
+    \"Participant 4712\";\"Bob Marley\";BOB@example.org;Submitted;;22;Yes;\"Monday, 1 June 2026, 10:00 AM\"\n\
+    \"Participant 4713\";\"Chloé Durand\";cd@example.org;\"No submission\";-;22;Yes;-\n\
+    \"Participant 4714\";\"Ned Nobody\";ned@example.org;;-;22;Yes;-\n";
 
 #[test]
 fn moodle_gets_its_worksheet_back_with_the_grades_filled_in() {
     let folder = records();
     let (code, table, said) = fill(folder.path(), "moodle", MOODLE, &["--lab", "pipe"]);
     assert_eq!(code, 1, "{said}");
-    assert_eq!(changed(MOODLE, &table, b';'), [(1, 4, "17".to_owned()), (2, 4, "19".to_owned()), (3, 4, "15".to_owned())]);
+    assert_eq!(changed(MOODLE, &table, b';'), [(1, 4, "18".to_owned()), (2, 4, "20".to_owned()), (3, 4, "16".to_owned())]);
     assert!(said.contains("export.csv:5: ned@example.org, Participant 4714, Ned Nobody") && said.contains("ann1 02-pipe\n"), "{said}");
     // In another language the columns are named.
     let german =
@@ -190,12 +190,12 @@ fn moodle_takes_one_lab_and_the_labs_own_points() {
     let folder = records();
     let (code, _, said) = fill(folder.path(), "moodle", MOODLE, &[]);
     assert!(code == 2 && said.contains("a worksheet is of one assignment; there are records of 02-pipe, 10-tcp. Choose with --lab"), "{said}");
-    let hundred = MOODLE.replace(";21;", ";100,00;");
+    let hundred = MOODLE.replace(";22;", ";100,00;");
     let (code, _, said) = fill(folder.path(), "moodle", &hundred, &["--lab", "pipe"]);
     assert!(code == 2 && said.contains("the platform gives 100. Change it there and export again, or give --scale"), "{said}");
     let (code, table, said) = fill(folder.path(), "moodle", &hundred, &["--lab", "pipe", "--scale"]);
     assert_eq!(code, 1, "{said}");
-    assert_eq!(&*cells(&table, b';')[2][4], "90.48");
+    assert_eq!(&*cells(&table, b';')[2][4], "90.91");
 }
 
 #[test]
@@ -220,14 +220,14 @@ fn the_late_policy_of_the_batch_counts() {
         assert_eq!(code, 0, "{said}");
         assert_eq!(cells(&table, b',')[3][6], "24.3", "27 points less 10 %");
     }
-    assert_eq!(cells(&fill(folder.path(), "canvas", CANVAS, &["--scale"]).1, b',')[3][5], "21");
+    assert_eq!(cells(&fill(folder.path(), "canvas", CANVAS, &["--scale"]).1, b',')[3][5], "22");
     let (_, csv, _) = grade(&["export", "csv", folder.path().to_str().unwrap()]);
     assert!(csv.contains("ann1,10-tcp,27,27,2026-10-06T10:00:00Z,1,10,24.3,built,"), "{csv}");
     let out = folder.path().join("html");
     assert_eq!(grade(&["report", folder.path().to_str().unwrap(), "--out", out.to_str().unwrap()]).0, 0);
     let page = fs::read_to_string(out.join("students/ann1.html")).unwrap();
     assert!(
-        page.contains("<strong>45.3 of 48 points</strong>")
+        page.contains("<strong>46.3 of 49 points</strong>")
             && page.contains("Handed in 1 day late: 10 % are deducted, and <strong>24.3 of 27 points</strong> count."),
         "{page}"
     );

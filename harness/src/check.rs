@@ -54,6 +54,8 @@ pub struct LabSource {
     pub folder: &'static str,
     /// The lab's package.
     pub package: &'static str,
+    /// The text of `checks/hidden.rs`; empty where there are no hidden checks.
+    pub hidden: &'static str,
 }
 
 /// Makes the `main` of a lab's check executable out of its checks.
@@ -66,8 +68,15 @@ pub struct LabSource {
 #[macro_export]
 macro_rules! checks {
     (from $source:expr; $($check:ident),+ $(,)?) => {
+        /// The lab and its checks, for hidden checks that stand beside them.
+        #[allow(dead_code)]
+        pub(crate) const HANDED_OUT: ($crate::check::LabSource, &[(&str, $crate::check::CheckFn)]) =
+            ($source, &[$((stringify!($check), $check as $crate::check::CheckFn)),+]);
+
+        // Beside hidden checks this is a module, and its main nobody's.
+        #[allow(dead_code)]
         fn main() -> ::std::process::ExitCode {
-            $crate::check::main($source, &[$((stringify!($check), $check as $crate::check::CheckFn)),+])
+            $crate::check::main(HANDED_OUT.0, HANDED_OUT.1)
         }
     };
     ($($check:ident),+ $(,)?) => {
@@ -77,8 +86,32 @@ macro_rules! checks {
                 readme: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")),
                 folder: env!("CARGO_MANIFEST_DIR"),
                 package: env!("CARGO_PKG_NAME"),
+                hidden: "",
             };
             $($check),+
+        }
+    };
+}
+
+/// Makes the `main` of a lab's check executable out of the checks in `checks.rs` and of hidden ones. It stands in `checks/hidden.rs`, which the lab's `Cargo.toml` names as
+/// the source of its check executable, and which takes `checks.rs` in as a module:
+///
+/// ```ignore
+/// #[path = "../checks.rs"]
+/// mod checks;
+///
+/// harness::hidden_checks! { beside checks; another_input }
+/// ```
+///
+/// Students get neither the file nor what `lab.toml` says of its checks; in their workspace `checks.rs` is the source of the check executable.
+#[macro_export]
+macro_rules! hidden_checks {
+    (beside $handed_out:ident; $($check:ident),+ $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            let hidden = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/checks/hidden.rs"));
+            let (source, handed_out) = $handed_out::HANDED_OUT;
+            let checks = [handed_out, &[$((stringify!($check), $check as $crate::check::CheckFn)),+]].concat();
+            $crate::check::main($crate::check::LabSource { hidden, ..source }, &checks)
         }
     };
 }

@@ -3,12 +3,12 @@
 //! Theory of operation: a lab is found by its folder. [`LabFolder::load`] reads `lab.toml`, [`Labs::find`] reads those of all folders below `labs/`
 //! in the order of their numbers. Every error names the file, and where there is one the line and the key.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The name of the file that makes a folder a lab.
 pub const FILE_NAME: &str = "lab.toml";
@@ -75,7 +75,41 @@ pub struct Program {
     pub usage: String,
 }
 
-/// One check as `lab.toml` describes it; the function of the same name in `checks.rs` does it.
+/// When a student may see a check, its verdict and its message. The words are Gradescope's, from the most open to the least.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Always.
+    #[default]
+    Visible,
+    /// When the time to hand in is over.
+    AfterDueDate,
+    /// When the marks are released.
+    AfterPublished,
+    /// Never.
+    Hidden,
+}
+
+impl Visibility {
+    /// Whether the student may always see it.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        *self == Self::Visible
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Visible => "visible",
+            Self::AfterDueDate => "after_due_date",
+            Self::AfterPublished => "after_published",
+            Self::Hidden => "hidden",
+        }
+    }
+}
+
+/// One check as `lab.toml` describes it; the function of the same name in `checks.rs` does it, or in `checks/hidden.rs` if it is hidden.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckEntry {
@@ -88,6 +122,20 @@ pub struct CheckEntry {
     pub after: Vec<String>,
     /// Three steps of help: a question, an idea, a section of the man page.
     pub hints: Vec<String>,
+    /// Whether students are not given it: neither its function nor anything that is said of it here.
+    #[serde(default)]
+    pub hidden: bool,
+    /// When a student may see what came of it, where that is said.
+    #[serde(default, rename = "visibility")]
+    said: Option<Visibility>,
+}
+
+impl CheckEntry {
+    /// When a student may see what came of it: always, and never if it is hidden, unless it says otherwise.
+    #[must_use]
+    pub fn visibility(&self) -> Visibility {
+        self.said.unwrap_or(if self.hidden { Visibility::Hidden } else { Visibility::Visible })
+    }
 }
 
 /// Limits of one run.
@@ -165,20 +213,31 @@ impl Manifest {
                 return at(&path.to_string_lossy(), format!("source `{}` must be a path inside the lab's folder", path.display()));
             }
         }
-        let mut earlier = HashSet::new();
+        let mut earlier: HashMap<&str, &CheckEntry> = HashMap::new();
         for check in &self.checks {
             if !check.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') || check.name.is_empty() {
                 return at(&check.name, format!("check name `{}` must be of the form [a-z0-9_]+", check.name));
             }
             for prerequisite in &check.after {
-                if !earlier.contains(prerequisite.as_str()) {
+                let Some(before) = earlier.get(prerequisite.as_str()) else {
                     return at(prerequisite, format!("check `{}` comes after `{prerequisite}`, which is not an earlier check", check.name));
+                };
+                // Else its absence, or the reason why it was skipped, would tell of the other.
+                if before.hidden && !check.hidden {
+                    return at(&check.name, format!("check `{}` is handed out and comes after `{prerequisite}`, which is hidden", check.name));
+                }
+                if before.visibility() > check.visibility() {
+                    let (sooner, later) = (check.visibility().as_str(), before.visibility().as_str());
+                    return at(
+                        &check.name,
+                        format!("check `{}` ({sooner}) is shown sooner than `{prerequisite}` ({later}), which it comes after", check.name),
+                    );
                 }
             }
             if check.hints.len() != 3 {
                 return at(&check.name, format!("check `{}` has {} hints; three are expected", check.name, check.hints.len()));
             }
-            if !earlier.insert(check.name.as_str()) {
+            if earlier.insert(check.name.as_str(), check).is_some() {
                 return at(&check.name, format!("check `{}` is there twice", check.name));
             }
         }
@@ -189,6 +248,11 @@ impl Manifest {
     #[must_use]
     pub fn points(&self) -> u32 {
         self.checks.iter().map(|check| check.points).sum()
+    }
+
+    /// The checks that students are given.
+    pub fn handed_out(&self) -> impl Iterator<Item = &CheckEntry> {
+        self.checks.iter().filter(|check| !check.hidden)
     }
 
     /// The entry of the check of this name.

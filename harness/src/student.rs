@@ -1,9 +1,10 @@
 //! The student's workspace: the course without its answers.
 //!
 //! Theory of operation: what a student gets is named here, and nothing else is copied, so that a new file of the instructor's stays at home unless
-//! someone decides otherwise. In a lab it is the other way round: everything is handed out except submissions and hidden checks, and every Rust
+//! someone decides otherwise. In a lab it is the other way round: everything is handed out except submissions and [`hidden`] checks, and every Rust
 //! source below `src` goes through [`crate::starter`]. The workspace is written beside its place and renamed into it when it is whole.
 
+pub mod hidden;
 mod repository;
 pub mod solutions;
 
@@ -28,8 +29,8 @@ const AS_THEY_ARE: [&str; 7] = ["harness", "docs", ".devcontainer", "Cargo.lock"
 /// Folders that are left out wherever they are: what is built, and the course's own history.
 const NEVER: [&str; 4] = ["target", ".git", "book", "node_modules"];
 
-/// Folders of a lab that are the instructor's.
-const NOT_FOR_STUDENTS: [&str; 2] = ["submissions", "hidden"];
+/// What of a lab is the instructor's.
+const NOT_FOR_STUDENTS: [&str; 3] = ["submissions", hidden::FILE, hidden::FOLDER];
 
 /// Whom a workspace is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,10 +102,12 @@ fn fill(root: &Path, labs: &[LabFolder], workspace: &Path, audience: Audience) -
         }
     }
     for lab in labs {
-        let instructors = |path: &Path| path.parent() == Some(&lab.path) && NOT_FOR_STUDENTS.iter().any(|name| path.ends_with(name));
+        let instructors =
+            |path: &Path| path.strip_prefix(&lab.path).is_ok_and(|inside| NOT_FOR_STUDENTS.iter().any(|name| inside == Path::new(name)));
         let folder = workspace.join("labs").join(&lab.folder);
         copy_folder(&lab.path, &folder, &instructors)?;
         turn_into_starters(&lab.path, &lab.path.join("src"), &folder)?;
+        hidden::cut(lab, workspace)?;
         if audience == Audience::Learner {
             solutions::keep(lab, workspace)?;
         }
@@ -213,7 +216,7 @@ fn readme(labs: &[LabFolder], audience: Audience) -> String {
             lab.folder,
             lab.manifest.title,
             files.join(", "),
-            lab.manifest.points()
+            lab.manifest.handed_out().map(|check| check.points).sum::<u32>()
         ));
     }
     text.push_str(match audience {

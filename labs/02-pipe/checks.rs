@@ -10,7 +10,7 @@ mod inputs;
 #[path = "checks/places.rs"]
 mod places;
 #[path = "checks/steps.rs"]
-mod steps;
+pub(crate) mod steps;
 use inputs::*;
 use places::*;
 use steps::*;

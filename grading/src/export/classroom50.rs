@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::export::{remark, told};
+use crate::export::{KEPT_BACK, remark, told};
 use crate::failure::Failure;
 use crate::run::record::Record;
 
@@ -73,16 +73,23 @@ struct Test<'a> {
 pub fn result(record: &Record, submission: &Submission) -> Result<String, Failure> {
     let remark = remark(record);
     let told = told(record, false);
-    let tests = told.iter().map(|told| Test {
-        name: told.name.to_string(),
+    let tests = told.shown.iter().map(|told| Test {
+        name: told.check.name.clone(),
         passed: told.check.verdict == harness::verdict::Word::Pass,
         score: told.check.points,
         max_score: told.check.max_points,
         output: if remark.is_empty() { &told.message } else { &remark },
     });
+    let kept_back = told.kept_back.iter().map(|kept_back| Test {
+        name: kept_back.name.clone(),
+        passed: kept_back.points == kept_back.max_points,
+        score: kept_back.points,
+        max_score: kept_back.max_points,
+        output: KEPT_BACK,
+    });
+    let tests = tests.chain(kept_back).collect();
     let review = submission.review.as_deref().unwrap_or(&submission.commit);
-    let results =
-        Results { schema: "classroom50/result/v1", submission, review, score: record.points, max_score: record.max_points, tests: tests.collect() };
+    let results = Results { schema: "classroom50/result/v1", submission, review, score: record.points, max_score: record.max_points, tests };
     let text = serde_json::to_string_pretty(&results).map_err(|error| Failure::Broken(format!("write result.json: {error}")))?;
     Ok(text + "\n")
 }

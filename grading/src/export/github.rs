@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use harness::verdict::Word;
 use serde::Serialize;
 
-use crate::export::{Told, in_words, remark, told};
+use crate::export::{KEPT_BACK, KeptBack, ToldCheck, in_words, remark, told};
 use crate::failure::Failure;
 use crate::run::record::{Record, Status};
 
@@ -18,7 +18,7 @@ struct Results<'a> {
     version: u8,
     status: &'static str,
     max_score: u32,
-    tests: [Test<'a>; 1],
+    tests: Vec<Test<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -40,16 +40,35 @@ struct Test<'a> {
 pub fn variables(record: &Record) -> Result<String, Failure> {
     let mut text = String::new();
     let mut runners = Vec::new();
-    for told in told(record, false) {
-        let json = serde_json::to_string(&results(record, &told)).map_err(|error| Failure::Broken(format!("write the results: {error}")))?;
-        text.push_str(&format!("{}_RESULTS={}\n", told.name.to_uppercase(), STANDARD.encode(json)));
-        runners.push(told.name.into_owned());
+    let told = told(record, false);
+    let checks = told.shown.iter().map(|told| (&*told.check.name, results(record, told)));
+    for (name, results) in checks.chain(told.kept_back.iter().map(|kept_back| (&*kept_back.name, total(kept_back)))) {
+        let json = serde_json::to_string(&results).map_err(|error| Failure::Broken(format!("write the results: {error}")))?;
+        text.push_str(&format!("{}_RESULTS={}\n", name.to_uppercase(), STANDARD.encode(json)));
+        runners.push(name);
     }
     text.push_str(&format!("RUNNERS={}\n", runners.join(",")));
     Ok(text)
 }
 
-fn results<'a>(record: &Record, told: &'a Told<'_>) -> Results<'a> {
+/// What is not shown: a test for each point, so that the share of passed tests is the share of points whatever they are made of.
+fn total(kept_back: &KeptBack) -> Results<'_> {
+    let status = |passed: bool| if passed { "pass" } else { "fail" };
+    let test = |number| Test {
+        name: &kept_back.name,
+        status: status(number < kept_back.points),
+        score: u32::from(number < kept_back.points),
+        message: KEPT_BACK.to_owned(),
+        test_code: "",
+        filename: "",
+        line_no: 0,
+        duration: 0,
+    };
+    let tests = (0..kept_back.max_points).map(test).collect();
+    Results { version: 1, status: status(kept_back.points == kept_back.max_points), max_score: kept_back.max_points, tests }
+}
+
+fn results<'a>(record: &Record, told: &'a ToldCheck<'_>) -> Results<'a> {
     let check = told.check;
     let status = match check.verdict {
         Word::Pass => "pass",
@@ -58,7 +77,7 @@ fn results<'a>(record: &Record, told: &'a Told<'_>) -> Results<'a> {
         Word::Fail | Word::Skipped if !record.needs_attention || check.verdict == Word::Fail => "fail",
         Word::Fail | Word::Skipped => "error",
     };
-    let place = check.finding.as_ref().filter(|_| told.shown).and_then(|finding| finding.labels.first());
+    let place = told.finding.and_then(|finding| finding.labels.first());
     let message = match check.verdict {
         Word::Pass => String::new(),
         Word::Fail => told.message.to_string(),
@@ -69,12 +88,12 @@ fn results<'a>(record: &Record, told: &'a Told<'_>) -> Results<'a> {
         version: 1,
         status,
         max_score: check.max_points,
-        tests: [Test {
-            name: &told.name,
+        tests: vec![Test {
+            name: &check.name,
             status,
             score: check.points,
             message,
-            test_code: if told.shown { &check.replay } else { "" },
+            test_code: told.replay,
             filename: place.map_or("", |label| &label.place.file),
             line_no: place.map_or(0, |label| label.place.line),
             duration: 0,

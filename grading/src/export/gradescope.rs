@@ -5,9 +5,9 @@
 
 use serde::Serialize;
 
-use crate::export::{in_words, remark};
+use crate::export::{in_words, remark, without_inputs};
 use crate::failure::Failure;
-use crate::run::record::{Record, Visibility};
+use crate::run::record::{Check, Record, Visibility};
 use harness::verdict::Word;
 
 /// The file.
@@ -56,6 +56,11 @@ struct TestExtra<'a> {
     replay: &'a str,
 }
 
+/// The message, whole for whoever may see it: a student who gets to see a hidden check does not see what it was given.
+fn message(check: &Check) -> String {
+    if check.hidden && check.visibility != Visibility::Hidden { without_inputs(check, &check.message) } else { check.message.clone() }
+}
+
 /// The file of one record.
 ///
 /// # Errors
@@ -70,8 +75,8 @@ pub fn results(record: &Record) -> Result<String, Failure> {
         status: if check.verdict == Word::Pass { "passed" } else { "failed" },
         output: match check.verdict {
             Word::Pass => String::new(),
-            Word::Fail => check.message.clone(),
-            other => format!("{}\n{}", in_words(other), check.message),
+            Word::Fail => message(check),
+            other => format!("{}\n{}", in_words(other), message(check)),
         },
         visibility: check.visibility,
         tags: [check.verdict.as_str()],

@@ -4,7 +4,7 @@ use crate::escape::csv_cell;
 use crate::failure::Failure;
 use crate::late::decimal;
 use crate::records::Records;
-use crate::run::record::{Status, Visibility};
+use crate::run::record::Status;
 
 /// What a row stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -69,7 +69,7 @@ pub fn csv(records: &Records, rows: Rows) -> Result<Vec<u8>, Failure> {
                         check.verdict.as_str(),
                         &check.points.to_string(),
                         &check.max_points.to_string(),
-                        visibility(check.visibility),
+                        check.visibility.as_str(),
                         &check.message,
                         &check.replay,
                     ])?;
@@ -88,16 +88,5 @@ pub fn status(status: Status) -> &'static str {
         Status::CompileError => "compile_error",
         Status::MissingFile => "missing_file",
         Status::Refused => "refused",
-    }
-}
-
-/// The word for who may see a check, as in records and in Gradescope.
-#[must_use]
-pub fn visibility(visibility: Visibility) -> &'static str {
-    match visibility {
-        Visibility::Visible => "visible",
-        Visibility::AfterDueDate => "after_due_date",
-        Visibility::AfterPublished => "after_published",
-        Visibility::Hidden => "hidden",
     }
 }

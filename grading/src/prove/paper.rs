@@ -4,6 +4,7 @@ use std::fs;
 
 use harness::handout::{Promise, documented_checks, promises};
 use harness::manifest::LabFolder;
+use harness::student::hidden;
 
 use crate::artifacts::LAB_DEPENDENCIES;
 use crate::prove::report::{LabReport, Problem};
@@ -11,6 +12,7 @@ use crate::prove::report::{LabReport, Problem};
 /// Examines handout, doc comments and dependencies.
 pub fn examine(lab: &LabFolder, report: &mut LabReport) {
     compare_promises(lab, report);
+    compare_hidden(lab, report);
     compare_dependencies(lab, report);
 }
 
@@ -29,7 +31,7 @@ fn compare_promises(lab: &LabFolder, report: &mut LabReport) {
             return report.problem(Problem::promise("README.md", "one promise for each check", reason, next));
         }
     };
-    let names: Vec<&str> = lab.manifest.checks.iter().map(|check| &*check.name).collect();
+    let names: Vec<&str> = lab.manifest.handed_out().map(|check| &*check.name).collect();
     let promised_names: Vec<&str> = promised.iter().map(|promise| &*promise.check).collect();
     if promised_names != names {
         report.problem(Problem::promise(
@@ -57,6 +59,43 @@ fn compare_promises(lab: &LabFolder, report: &mut LabReport) {
             )),
             None => {}
         }
+    }
+}
+
+/// Hidden checks have a file of their own, which is the source of the check executable, and their promises stand in it alone.
+fn compare_hidden(lab: &LabFolder, report: &mut LabReport) {
+    let names: Vec<&str> = lab.manifest.checks.iter().filter(|check| check.hidden).map(|check| &*check.name).collect();
+    let there = lab.path.join(hidden::FILE).exists();
+    if names.is_empty() && !there {
+        return;
+    }
+    let Some(source) = read(lab, hidden::FILE, report) else { return };
+    let documented: Vec<String> = documented_checks(&source).into_iter().map(|promise| promise.check).collect();
+    for name in &names {
+        if !documented.iter().any(|check| check == name) {
+            report.problem(Problem::promise(
+                format!("{}, {name}", hidden::FILE),
+                "a function of this name, with what it demands as its doc comment",
+                "none",
+                "write it there, or take `hidden = true` out of lab.toml",
+            ));
+        }
+    }
+    for check in lab.manifest.handed_out().filter(|check| documented.contains(&check.name)) {
+        report.problem(Problem::promise(
+            format!("lab.toml, {}", check.name),
+            format!("`hidden = true`, as the function is in {}", hidden::FILE),
+            "the check is handed out, and its function is not",
+            "write `hidden = true` in its [[check]], or move the function to checks.rs",
+        ));
+    }
+    if !read(lab, "Cargo.toml", report).is_some_and(|text| text.contains(&format!("path = \"{}\"", hidden::FILE))) {
+        report.problem(Problem::promise(
+            "Cargo.toml",
+            format!("path = \"{}\" in [[test]], since there are hidden checks", hidden::FILE),
+            "another source of the check executable",
+            "name it there; in the students' workspace it becomes checks.rs",
+        ));
     }
 }
 
@@ -127,6 +166,30 @@ mod tests {
     fn a_check_without_a_doc_comment_or_a_promise_is_a_problem() {
         assert_eq!(problems(CARGO, README, &CHECKS.replace("/// Two.\n", "")).len(), 1);
         assert_eq!(problems(CARGO, &README.replace("- **b**: Two.\n", ""), CHECKS), ["README.md: promises of: a"]);
+    }
+
+    #[test]
+    fn hidden_checks_need_their_file_their_mark_and_their_executable() {
+        let with = |toml: &str, hidden: &str, cargo: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("01-x");
+            fs::create_dir_all(path.join("checks")).unwrap();
+            for (name, text) in
+                [("lab.toml", toml), ("Cargo.toml", cargo), ("README.md", README), ("checks.rs", CHECKS), ("checks/hidden.rs", hidden)]
+            {
+                fs::write(path.join(name), text).unwrap();
+            }
+            let mut report = LabReport::new(&LabFolder::load(&path).unwrap());
+            examine(&LabFolder::load(&path).unwrap(), &mut report);
+            report.problems.iter().map(|problem| format!("{}: {}", problem.place, problem.observed)).collect::<Vec<_>>()
+        };
+        let toml = format!("{MANIFEST}[[check]]\nname='c'\npoints=1\nhidden=true\nhints=['','','']\n");
+        let (hidden, cargo) = ("/// Three.\nfn c(lab: &Lab) -> Verdict {}\n", format!("{CARGO}[[test]]\npath = \"checks/hidden.rs\"\n"));
+        assert_eq!(with(&toml, hidden, &cargo), [] as [&str; 0]);
+        assert_eq!(with(&toml, hidden, CARGO), ["Cargo.toml: another source of the check executable"]);
+        assert_eq!(with(&toml, "", &cargo), ["checks/hidden.rs, c: none"]);
+        let shown = toml.replace("hidden=true\n", "");
+        assert!(with(&shown, hidden, &cargo).contains(&"lab.toml, c: the check is handed out, and its function is not".to_owned()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use harness::verdict::Word;
 use maud::{Markup, html};
 
-use crate::export::{Told, in_words, told};
+use crate::export::{KEPT_BACK, KeptBack, ToldCheck, in_words, told};
 use crate::late::decimal;
 use crate::records::StudentRecords;
 use crate::report::page::{counted, name, prose, text};
@@ -60,27 +60,36 @@ fn lab(student: &StudentRecords, record: &Record, course: &Course, released: boo
                 Status::MissingFile | Status::Refused => { p { "There is no program to check: " (text(&record.outcome.message)) } },
             }
             @if record.outcome.status == Status::Built {
-                @for told in told(record, released) { (check(record, &told, course)) }
+                @let told = told(record, released);
+                @for told in &told.shown { (check(record, told, course)) }
+                @if let Some(kept_back) = &told.kept_back { (total(kept_back)) }
             }
         }
     }
 }
 
-fn check(record: &Record, told: &Told<'_>, course: &Course) -> Markup {
+fn total(kept_back: &KeptBack) -> Markup {
+    html! {
+        article.check {
+            header { h3 { "Other checks" } span.number { (kept_back.points) " of " (kept_back.max_points) " points" } }
+            p { (KEPT_BACK) }
+        }
+    }
+}
+
+fn check(record: &Record, told: &ToldCheck<'_>, course: &Course) -> Markup {
     let check = told.check;
-    let help = course.check(&record.lab, &check.name).filter(|_| told.shown);
+    let help = course.check(&record.lab, &check.name);
     html! {
         article class={ "check " (check.verdict.as_str()) } {
             header {
-                h3 { code { (text(&told.name)) } }
+                h3 { code { (text(&check.name)) } }
                 span class={ "word " (check.verdict.as_str()) } { (in_words(check.verdict)) }
                 span.number { (check.points) " of " (check.max_points) " points" }
             }
             @if let Some(promise) = help.map(|help| &help.promise).filter(|promise| !promise.is_empty()) { p.faint { (prose(promise)) } }
-            @if !told.shown {
-                p { (told.message) }
-            } @else if check.verdict != Word::Pass {
-                @match &check.finding {
+            @if check.verdict != Word::Pass {
+                @match told.finding {
                     Some(found) => (finding::finding(found)),
                     // One line, as it is where a check before it failed, is no block of code.
                     None if told.message.trim_end().lines().count() <= 1 => p { (text(told.message.trim_start_matches("reason:").trim())) },
@@ -91,7 +100,7 @@ fn check(record: &Record, told: &Told<'_>, course: &Course) -> Markup {
                         @for (place, hint) in help.hints.iter().enumerate() { details { summary { "Hint " (place + 1) " of " (help.hints.len()) } p { (prose(hint)) } } }
                     }
                 }
-                @if check.verdict != Word::Skipped { p.faint { "The same again: " code { (text(&check.replay)) } } }
+                @if check.verdict != Word::Skipped && !told.replay.is_empty() { p.faint { "The same again: " code { (text(told.replay)) } } }
             }
         }
     }

@@ -3,7 +3,8 @@
 //! A record holds no time, no process number and no path of this machine: the same submission, lab version and seed give the same bytes.
 
 use harness::finding::Finding;
-use harness::manifest::LabFolder;
+pub use harness::manifest::Visibility;
+use harness::manifest::{CheckEntry, LabFolder};
 use harness::record::CheckRecord;
 use harness::verdict::Word;
 use serde::{Deserialize, Serialize};
@@ -98,32 +99,12 @@ pub struct Check {
     pub finding: Option<Finding>,
     /// The command that does the check again with the same inputs.
     pub replay: String,
+    /// Whether the check is hidden: students do not have it, and never see what its programs were given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
     /// When the student may see the check and its message.
     #[serde(default, skip_serializing_if = "Visibility::is_visible")]
     pub visibility: Visibility,
-}
-
-/// When a student may see a check, its verdict and its message. The words are Gradescope's.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Visibility {
-    /// Always.
-    #[default]
-    Visible,
-    /// When the time to hand in is over.
-    AfterDueDate,
-    /// When the marks are released.
-    AfterPublished,
-    /// Never.
-    Hidden,
-}
-
-impl Visibility {
-    /// Whether the student may always see it.
-    #[must_use]
-    pub fn is_visible(&self) -> bool {
-        *self == Self::Visible
-    }
 }
 
 impl Record {
@@ -169,7 +150,8 @@ impl Record {
         };
         self.tier = records.first().map(|record| record.tier.clone());
         for record in &records {
-            let max_points = ready.lab.manifest.check_named(&record.check).map_or(0, |check| check.points);
+            let entry = ready.lab.manifest.check_named(&record.check);
+            let max_points = entry.map_or(0, |check| check.points);
             // Points follow from the verdict alone, whatever else a check executable says.
             let points = if record.verdict == Word::Pass { max_points } else { 0 };
             self.points += points;
@@ -187,7 +169,9 @@ impl Record {
                 message,
                 finding: record.finding.as_ref().map(harmless),
                 replay: record.replay.clone(),
-                visibility: Visibility::default(),
+                // What no manifest knows is not for students.
+                hidden: entry.is_none_or(|check| check.hidden),
+                visibility: entry.map_or(Visibility::Hidden, CheckEntry::visibility),
             });
         }
         self
@@ -208,14 +192,15 @@ impl Record {
     }
 
     fn with_all_checks(mut self, lab: &LabFolder, verdict: Word, message: &str) -> Self {
-        let check = |check: &harness::manifest::CheckEntry| Check {
+        let check = |check: &CheckEntry| Check {
             name: check.name.clone(),
             verdict,
             points: 0,
             max_points: check.points,
             message: shown(message),
             finding: None,
-            visibility: Visibility::default(),
+            hidden: check.hidden,
+            visibility: check.visibility(),
             replay: format!("cargo lab check {} {} --seed {}", lab.name, check.name, self.seed),
         };
         self.checks = lab.manifest.checks.iter().map(check).collect();

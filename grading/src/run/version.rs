@@ -8,13 +8,13 @@ use harness::manifest::LabFolder;
 use crate::failure::Failure;
 use crate::sources::digest;
 
-/// The digest of everything that decides on verdicts: the manifest, the checks, hidden checks, and the harness's own sources.
+/// The digest of everything that decides on verdicts: the manifest, the checks with all that stands beside them, and the harness's own sources.
 ///
 /// # Errors
 /// A file that cannot be read.
 pub fn of(root: &Path, lab: &LabFolder) -> Result<String, Failure> {
     let mut files = vec![lab.path.join("lab.toml"), lab.path.join("checks.rs")];
-    for folder in [lab.path.join("hidden"), root.join("harness/src")] {
+    for folder in [lab.path.join("checks"), root.join("harness/src")] {
         below(&folder, &mut files)?;
     }
     let mut parts: Vec<Vec<u8>> = Vec::new();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use grading::run::record::{Build, Check, Record, SCHEMA, Status, Visibility};
+use grading::run::record::{Build, Check, Record, SCHEMA, Status};
 use grading::sources::digest;
 use harness::finding::{Finding, Label};
 use harness::manifest::{LabFolder, Labs};
@@ -44,7 +44,8 @@ pub fn full_marks(student: &str, lab: &LabFolder) -> Record {
         message: String::new(),
         finding: None,
         replay: format!("cargo lab check {} {} --seed 7", lab.name, entry.name),
-        visibility: Visibility::Visible,
+        hidden: entry.hidden,
+        visibility: entry.visibility(),
     };
     Record {
         schema: SCHEMA.into(),

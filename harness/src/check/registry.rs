@@ -48,8 +48,10 @@ impl Registry {
         let folder = Path::new(source.folder);
         let manifest = Manifest::parse(source.manifest, &folder.join(manifest::FILE_NAME)).map_err(|error| error.to_string())?;
         let promises = handout::promises(source.readme).map_err(|error| format!("{}: {error}", folder.join("README.md").display()))?;
+        // Of a hidden check the handout says nothing: its doc comment is its promise.
+        let hidden = handout::documented_checks(source.hidden);
         let promise = |name: &str| {
-            let promise = promises.iter().find(|promise| promise.check == name);
+            let promise = promises.iter().chain(&hidden).find(|promise| promise.check == name);
             promise.map_or_else(|| "(the handout has no promise for this check)".to_owned(), |promise| promise.text.clone())
         };
         let mut entries: Vec<Entry> = Vec::new();
@@ -152,7 +154,7 @@ hints = ["a", "b", "c"]
     const README: &str = "## What the program promises\n\n- **first**: One.\n- **second**: Two.\n";
 
     pub fn source(manifest: &'static str) -> LabSource {
-        LabSource { manifest, readme: README, folder: "/labs/01-sample", package: "sample" }
+        LabSource { manifest, readme: README, folder: "/labs/01-sample", package: "sample", hidden: "/// Three.\nfn third(lab: &Lab) {}\n" }
     }
 
     fn unsupported(_: &Lab) -> Verdict {
@@ -181,6 +183,14 @@ hints = ["a", "b", "c"]
         assert_eq!(reasons[0], ("first", None));
         assert!(reasons[1].0 == "second" && reasons[1].1.unwrap().contains("`checks!` does not"));
         assert!(reasons[2].0 == "third" && reasons[2].1.unwrap().contains("lab.toml does not"));
+    }
+
+    #[test]
+    fn the_promise_of_a_hidden_check_is_its_doc_comment() {
+        const HIDDEN: &str = "[[check]]\nname = \"third\"\npoints = 1\nhidden = true\nhints = [\"\", \"\", \"\"]\n";
+        let manifest = Box::leak(format!("{MANIFEST}{HIDDEN}").into_boxed_str());
+        let registry = Registry::new(source(manifest), &[("first", unsupported), ("second", unsupported), ("third", unsupported)]).unwrap();
+        assert_eq!((&*registry.entries[2].promise, registry.entries[2].function.is_ok()), ("Three.", true));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use harness::prelude::*;
 
-use crate::places::Place;
+use super::places::Place;
 
 /// Result of looking at one thing in a run that is over.
 type Looked = Result<(), Unpassed>;

@@ -13,7 +13,7 @@ use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 /// Folders of a lab that its build does not read.
-const NOT_BUILT: [&str; 3] = ["submissions", "hidden", "target"];
+const NOT_BUILT: [&str; 2] = ["submissions", "target"];
 
 /// The files of one lab, under watch.
 pub struct Watched {
