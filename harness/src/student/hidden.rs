@@ -37,8 +37,8 @@ pub(super) fn cut(lab: &LabFolder, workspace: &Path) -> Result<(), Failure> {
         put(&folder.join("Cargo.toml"), &read("Cargo.toml")?.replace(FILE, HANDED_OUT))?;
     }
     let hidden: Vec<&str> = lab.manifest.checks.iter().filter(|check| check.hidden).map(|check| &*check.name).collect();
-    let handed_out = [inside, "docs".into()].into_iter().filter(|inside| !hidden.is_empty() && workspace.join(inside).is_dir());
-    handed_out.map(|inside| refuse_mentions(&hidden, workspace, &workspace.join(inside))).collect()
+    let mut handed_out = [inside, "docs".into()].into_iter().filter(|inside| !hidden.is_empty() && workspace.join(inside).is_dir());
+    handed_out.try_for_each(|inside| refuse_mentions(&hidden, workspace, &workspace.join(inside)))
 }
 
 /// The text of `lab.toml` without the hidden checks. A comment right above a header belongs to it.
