@@ -91,13 +91,13 @@ pub fn prove(root: &Path, request: &Request, mut tell: impl FnMut(&LabReport)) -
     let scratch = tempfile::tempdir().map_err(|error| Failure::machine("make a folder in", &std::env::temp_dir(), &error))?;
     let loaded: Vec<_> = chosen_folders(root, &request.labs)?
         .into_iter()
-        .map(|folder| LabFolder::load(&folder).map_err(|bad| LabReport::unreadable(&folder, &bad)))
+        .map(|folder| LabFolder::load(&folder).map_err(|bad| Box::new(LabReport::unreadable(&folder, &bad))))
         .collect();
     let (prepared, mut reports): (Vec<_>, Vec<_>) = loaded
         .iter()
         .map(|lab| match lab {
             Ok(lab) => prepare(root, lab, &compiler, scratch.path()),
-            Err(unreadable) => (None, unreadable.clone()),
+            Err(unreadable) => (None, (**unreadable).clone()),
         })
         .unzip();
 

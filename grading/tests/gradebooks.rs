@@ -97,7 +97,7 @@ fn canvas_gets_its_own_table_back_with_the_marks_filled_in() {
         "{said}"
     );
     assert!(said.contains("records without a row: these marks are in no cell (2):\n  stranger 02-pipe\n  stranger 10-tcp\n"), "{said}");
-    assert!(said.contains("cells that held another mark before (1):\n  bob@example.org: 02-pipe from 5 to 19\n"), "{said}");
+    assert!(said.contains("cells that held another mark before (1):\n  bob@example.org: 02-pipe from 5 to 20\n"), "{said}");
     assert!(!said.contains("Student, Test"), "{said}");
 }
 
