@@ -7,6 +7,7 @@ pub mod call;
 pub mod check;
 pub mod command;
 pub mod doctor;
+pub mod explore;
 pub mod failure;
 pub mod fault;
 pub mod finding;

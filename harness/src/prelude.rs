@@ -2,6 +2,7 @@
 
 pub use crate::call::Call::{self, *};
 pub use crate::checks;
+pub use crate::explore::{Bound, Explored, conflicts_reversed, preemptions};
 pub use crate::fault::{
     AsCalls, Fate, Fault, Fired, Who, delay_at, delay_datagram, drop_datagram, duplicate_datagram, errno_name, every_failure, every_interruption,
     exit_with, fail, fail_after, hold_at, hold_before, keep_datagram, kill_at, short, signal_at, swap_datagrams,

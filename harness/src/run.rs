@@ -1,6 +1,7 @@
 //! One run of one program, described in one expression that reads like the promise it checks.
 
 use crate::call::Call;
+use crate::explore::Bound;
 use crate::fault::Fault;
 use crate::fault::every::{Every, Site};
 use crate::finding::Finding;
@@ -25,6 +26,7 @@ pub struct Run<'lab> {
     faults: Vec<Fault>,
     circumstance: Option<String>,
     schedules: u32,
+    explored: Option<Bound>,
     time_jumps: bool,
     /// The permitted faults to try, and whether what is expected holds without them too.
     every: Option<(Every, bool)>,
@@ -41,6 +43,7 @@ impl<'lab> Run<'lab> {
             faults: Vec::new(),
             circumstance: None,
             schedules: 0,
+            explored: None,
             time_jumps: false,
             every: None,
             expectations: Vec::new(),
@@ -95,6 +98,15 @@ impl<'lab> Run<'lab> {
     #[must_use]
     pub fn under_every_schedule(mut self, schedules: u32) -> Self {
         self.schedules = schedules;
+        self
+    }
+
+    /// Does the run again under one schedule after another, as the bound says, each of them once: `preemptions(2)` for all with at most two preemptions,
+    /// `conflicts_reversed()` for those first that reverse the order of two accesses or calls that conflict. How many these were, and whether they were all, is printed on
+    /// standard error.
+    #[must_use]
+    pub fn under_all_schedules(mut self, bound: Bound) -> Self {
+        self.explored = Some(bound);
         self
     }
 
@@ -188,6 +200,16 @@ impl<'lab> Run<'lab> {
             let scheduled = "one process runs at a time, in an order that is forced";
             let circumstance = if circumstance.is_empty() { scheduled.to_owned() } else { format!("{circumstance}, and {scheduled}") };
             verdict = self.once(Some(seed), None).map_err(|unpassed| when(unpassed, &circumstance));
+        }
+        if let Some(bound) = self.explored {
+            verdict.as_ref().map_err(Clone::clone)?;
+            let (found, explored) = self.lab.explore(bound, |session| {
+                let program = self.begin(session, None)?;
+                self.judge(session, program)?;
+                session.pass()
+            });
+            eprintln!("{}: {explored}", self.program);
+            verdict = found.map_err(|unpassed| when(unpassed, &circumstance));
         }
         verdict
     }

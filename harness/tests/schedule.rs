@@ -27,6 +27,12 @@ fn main() -> ExitCode {
         a_lost_wake_up_is_found,
         a_safe_wait_for_a_signal_is_never_accused,
         the_same_seed_gives_the_same_schedule,
+        what_chance_misses_is_found_by_reversing_conflicts,
+        what_chance_misses_is_found_by_doing_all_schedules,
+        all_schedules_of_a_small_program_are_counted,
+        a_schedule_that_failed_is_done_again_by_its_word,
+        what_is_right_is_right_under_all_schedules,
+        all_schedules_find_what_chance_finds,
     ])
 }
 
@@ -160,4 +166,135 @@ fn the_same_for(program: &str, arguments: &[&str]) {
     for _ in 0..25 {
         assert_eq!((0..4).map(fingerprint).collect::<Vec<_>>(), expected);
     }
+}
+
+/// All schedules of the program that the bound asks for; its output is to be this.
+fn explored(subject: &Subject, arguments: &[&str], bound: Bound, output: &str) -> (Verdict, Explored) {
+    subject.lab().explore(bound, |session| {
+        let program = session.program(&subject.name).args(arguments.iter().copied()).start()?;
+        session.exit(program)?;
+        session.all_end()?;
+        prints(session, program, output.as_bytes())?;
+        exits(session, program, Exit::Status(0))?;
+        session.pass()
+    })
+}
+
+fn what_chance_misses_is_found_by_reversing_conflicts() {
+    let subject = Subject::new("narrow");
+    assert_eq!(first_failure(&subject, &[], 200, "0\n"), None, "200 schedules by chance");
+    let (verdict, explored) = explored(&subject, &[], conflicts_reversed(), "0\n");
+    assert!(matches!(&verdict, Err(Unpassed::Fail(finding)) if finding.kind == "output"), "{verdict:?}");
+    assert_eq!(explored.schedules, 2, "the first one shows the conflict: {explored}");
+    let told = subject.lab().run(&subject.name).prints("0\n").exits(0).under_all_schedules(conflicts_reversed()).verdict();
+    assert!(
+        matches!(&told, Err(Unpassed::Fail(finding)) if finding.observed.starts_with("when one process runs at a time, in the order of schedule ")),
+        "{told:?}"
+    );
+}
+
+/// The ways to choose so many of so many.
+fn ways(of: u64, many: u64) -> u64 {
+    (0..many).fold(1, |ways, chosen| ways * (of - chosen) / (chosen + 1))
+}
+
+/// Child and parent share nothing, so each order of their steps is a schedule: a call has a stop before and one after it. The parent's first step is the one out of fork, and its last two
+/// are those to wait and into it; the child's are its first and that to its end.
+fn all_schedules_of_a_small_program_are_counted() {
+    let subject = Subject::new("narrow");
+    let counted = |child: u64, parent: u64, bound: Bound| {
+        let (verdict, explored) = explored(&subject, &["small", &child.to_string(), &parent.to_string()], bound, "0\n");
+        assert!(verdict.is_ok() && explored.complete, "{explored}: {verdict:?}");
+        u64::from(explored.schedules)
+    };
+    for (child, parent) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        let (c, p) = (2 + 2 * child, 3 + 2 * parent);
+        assert_eq!(counted(child, parent, conflicts_reversed()), ways(c + p, p), "{child} {parent}");
+        // The turn is taken from the parent at one of its steps, and back from the child at one of its own but the first.
+        assert_eq!(counted(child, parent, preemptions(0)), 1);
+        assert_eq!(counted(child, parent, preemptions(1)), 1 + p);
+        assert_eq!(counted(child, parent, preemptions(2)), 1 + p + p * (c - 1));
+    }
+    let (_, cut_off) = explored(&subject, &["small", "3", "3"], conflicts_reversed().at_most(10), "0\n");
+    assert!(!cut_off.complete && cut_off.schedules == 10, "{cut_off}");
+    assert_eq!(cut_off.to_string(), "10 schedules, not complete");
+    subject.assert_nothing_is_left();
+}
+
+fn a_schedule_that_failed_is_done_again_by_its_word() {
+    let subject = Subject::new("narrow");
+    let told = |verdict: Verdict| match verdict {
+        Err(Unpassed::Fail(finding)) => finding,
+        other => panic!("{other:?}"),
+    };
+    let (verdict, _) = explored(&subject, &[], conflicts_reversed(), "0\n");
+    let first = told(verdict);
+    let word = first.evidence.iter().find_map(|line| line.strip_prefix("LAB_SCHEDULE=")?.split(' ').next()).expect("the word").to_owned();
+    assert!(first.observed.contains(&format!("in the order of schedule {word}")), "{first:?}");
+    for _ in 0..5 {
+        // SAFETY: nothing else in this process looks at the environment meanwhile.
+        unsafe { std::env::set_var("LAB_SCHEDULE", &word) };
+        let (verdict, explored) = explored(&subject, &[], preemptions(2), "0\n");
+        assert_eq!(explored.schedules, 1);
+        assert_eq!(format!("{:?}", told(verdict)), format!("{first:?}"), "the same, to the byte");
+        // SAFETY: as above.
+        unsafe { std::env::set_var("LAB_SCHEDULE", "first") };
+        assert!(self::explored(&subject, &[], preemptions(2), "0\n").0.is_ok());
+    }
+    // SAFETY: as above.
+    unsafe { std::env::set_var("LAB_SCHEDULE", "7") };
+    assert!(matches!(explored(&subject, &[], preemptions(2), "0\n").0, Err(Unpassed::Broken(reason)) if reason.contains("17.1-40.2")));
+}
+
+/// The first 60 schedules of each, those first that reverse conflicts: none is accused, and none stands still.
+fn what_is_right_is_right_under_all_schedules() {
+    for (program, arguments, output) in [
+        ("two_semaphores", &[][..], ""),
+        ("file_from_child", &[], "2 hi\n"),
+        ("lost_wakeup", &["safe"], "came\n"),
+        ("counter", &["mutex", "2", "1"], "2\n"),
+        ("counter", &["semop", "2", "1"], "2\n"),
+        ("counter", &["atomic", "2", "1"], "2\n"),
+        ("hand_over", &[], "one two three\n"),
+        ("medley", &["1"], ""),
+    ] {
+        let subject = Subject::new(program);
+        let (verdict, explored) = subject.lab().explore(conflicts_reversed().at_most(60), |session| {
+            let program = session.program(&subject.name).args(arguments.iter().copied()).start()?;
+            session.exit(program)?;
+            session.all_end()?;
+            without_races(session)?;
+            if !output.is_empty() {
+                prints(session, program, output.as_bytes())?;
+            }
+            exits(session, program, Exit::Status(0))?;
+            session.pass()
+        });
+        assert!(verdict.is_ok(), "{program} {arguments:?}: {explored}: {verdict:?}");
+        subject.assert_nothing_is_left();
+    }
+}
+
+fn all_schedules_find_what_chance_finds() {
+    for (program, arguments, output, kind) in [
+        ("two_semaphores", &["opposite"][..], "", "deadlock"),
+        ("file_from_child", &["sleeps"], "2 hi\n", "output"),
+        ("lost_wakeup", &[], "came\n", "deadlock"),
+        ("counter", &["none", "2", "1"], "2\n", "output"),
+    ] {
+        let subject = Subject::new(program);
+        for bound in [preemptions(2), conflicts_reversed()] {
+            let (verdict, explored) = explored(&subject, arguments, bound, output);
+            assert!(matches!(&verdict, Err(Unpassed::Fail(finding)) if finding.kind == kind), "{program}: {explored}: {verdict:?}");
+            println!("{program}: {kind} in {explored}");
+        }
+    }
+}
+
+fn what_chance_misses_is_found_by_doing_all_schedules() {
+    let subject = Subject::new("narrow");
+    let (verdict, explored) = explored(&subject, &[], preemptions(1), "0\n");
+    assert!(matches!(&verdict, Err(Unpassed::Fail(finding)) if finding.kind == "output"), "{explored}: {verdict:?}");
+    let (verdict, explored) = self::explored(&subject, &["locked"], preemptions(1), "0\n");
+    assert!(verdict.is_ok() && explored.complete, "{explored}: {verdict:?}");
 }

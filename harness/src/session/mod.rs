@@ -38,6 +38,7 @@ use crate::kernel::process::{self, Change, Waited};
 use crate::kernel::{self, ptrace};
 use crate::manifest::{Capability, Limits, Manifest};
 use crate::sandbox::{NotEntered, Sandbox, Tier};
+use crate::trace::choice::{self, Choice};
 use crate::trace::event::{Exit, ProcessId};
 use crate::trace::waiting::Waiting;
 use crate::trace::{Options, Tracer};
@@ -321,6 +322,21 @@ impl Session {
     /// called before the first program is started.
     pub fn schedule_by(&mut self, seed: u64) {
         self.tracer.schedule_by(seed);
+    }
+
+    /// The same along a path of choices.
+    pub(crate) fn schedule_along(&mut self, path: Vec<choice::Step>) {
+        self.tracer.schedule_along(path);
+    }
+
+    /// The choices that were made along a path.
+    ///
+    /// # Errors
+    /// Broken, where the run was another than the one that the path was made for.
+    pub(crate) fn choices(&self) -> Result<&[Choice], Unpassed> {
+        let (choices, as_before) = self.tracer.choices();
+        let broken = || Unpassed::Broken("a schedule that could not be done again: the program's calls depend on more than their order".into());
+        as_before.then_some(choices).ok_or_else(broken)
     }
 
     /// From now on time jumps: where everyone waits and only a time limit can wake someone, the next limit is over at once, and the programs' clocks say so.

@@ -90,6 +90,7 @@ impl Tracer {
         self.note_time_limit(pid, index)?;
         if self.is_scheduled() && call == Call::Sleep && self.process(process).executed {
             // Time orders nothing: whoever relies on it is found out.
+            self.note_sleep();
             Registers::get(pid)?.set_call(pid, -1)?;
             self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(0)));
         }

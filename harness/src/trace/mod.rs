@@ -8,6 +8,7 @@
 //! completed by the exit of the same call in the same task; whatever could not be observed sets [`Tracer::blind`], and a run with that set has no verdict.
 
 mod calls;
+pub mod choice;
 mod datagram;
 pub mod decode;
 pub mod event;

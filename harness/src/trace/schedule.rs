@@ -10,7 +10,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use super::choice::{Choice, Guide, Step, TIRED_AFTER, To};
 use super::event::Moment;
+use super::memory::races::Through;
 use super::{BackUp, State, Tracer, memory};
 use crate::call::Call;
 use crate::kernel::arch::Registers;
@@ -21,10 +23,18 @@ use crate::random::Random;
 
 /// Who may go on, and how.
 pub struct Schedule {
-    random: Random,
+    order: Order,
     /// By the order of birth, which does not depend on process ids.
     ready: BTreeMap<Moment, Ready>,
     fingerprint: u64,
+}
+
+/// What decides.
+enum Order {
+    /// A seed.
+    Random(Random),
+    /// A path of choices.
+    Along(Box<Guide>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +57,43 @@ impl Schedule {
     /// The schedule of this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed, "schedule"), ready: BTreeMap::new(), fingerprint: 0xcbf2_9ce4_8422_2325 }
+        Self::ordered(Order::Random(Random::new(seed, "schedule")))
+    }
+
+    /// The schedule along this path.
+    #[must_use]
+    fn along(path: Vec<Step>) -> Self {
+        Self::ordered(Order::Along(Box::new(Guide::along(path))))
+    }
+
+    fn ordered(order: Order) -> Self {
+        Self { order, ready: BTreeMap::new(), fingerprint: 0xcbf2_9ce4_8422_2325 }
+    }
+
+    /// Who goes on, of those who are ready.
+    fn choose(&mut self, leads_to_nothing: bool) -> Option<Moment> {
+        match &mut self.order {
+            Order::Random(random) => {
+                let place = random.below(self.ready.len() as u64) as usize;
+                self.ready.keys().nth(place).copied()
+            }
+            Order::Along(guide) => guide.choose(&self.ready.keys().copied().collect::<Vec<_>>(), leads_to_nothing),
+        }
+    }
+
+    /// Whether a signal that waits comes before a call, and not into it.
+    fn signal_comes_first(&mut self) -> bool {
+        match &mut self.order {
+            Order::Random(random) => random.below(2) == 0,
+            Order::Along(guide) => guide.comes_first(),
+        }
+    }
+
+    fn guide(&mut self) -> Option<&mut Guide> {
+        match &mut self.order {
+            Order::Random(_) => None,
+            Order::Along(guide) => Some(guide),
+        }
     }
 
     pub(super) fn note(&mut self, value: u64) {
@@ -62,7 +108,51 @@ impl Tracer {
         self.let_time_stand_still();
     }
 
-    /// Whether a seed decides who goes on.
+    /// From now on this path decides who goes on, and behind its end whoever went on last.
+    pub fn schedule_along(&mut self, path: Vec<Step>) {
+        self.schedule = Some(Schedule::along(path));
+        self.let_time_stand_still();
+    }
+
+    /// The choices that were made along a path, and whether all of them were those that the path was made for.
+    #[must_use]
+    pub fn choices(&self) -> (&[Choice], bool) {
+        match self.schedule.as_ref().map(|schedule| &schedule.order) {
+            Some(Order::Along(guide)) => (guide.made(), !guide.diverged),
+            _ => (&[], true),
+        }
+    }
+
+    /// The task that was chosen goes to sleep.
+    pub(super) fn note_sleep(&mut self) {
+        if let Some(guide) = self.schedule.as_mut().and_then(Schedule::guide) {
+            guide.goes_to_sleep();
+        }
+    }
+
+    /// The task that was chosen accesses shared memory.
+    pub(super) fn note_deed_in_memory(&mut self, pid: Pid, segment: usize, offset: u64, length: u64, writes: bool) {
+        let Some(task) = self.tasks.get(&pid).map(|task| task.born) else { return };
+        if let Some(guide) = self.schedule.as_mut().and_then(Schedule::guide) {
+            guide.accesses(task, segment, offset, length, writes);
+        }
+    }
+
+    /// The task that was chosen begins a call: what it does to objects that others may use too.
+    fn note_deed(&mut self, pid: Pid, event: usize) {
+        if self.schedule.as_mut().and_then(Schedule::guide).is_none() {
+            return;
+        }
+        let Some(task) = self.tasks.get(&pid).map(|task| task.born) else { return };
+        let objects = self.what_it_orders(event);
+        if let Some(guide) = self.schedule.as_mut().and_then(Schedule::guide) {
+            // These stand for so much that everything would conflict with everything.
+            let exact = objects.into_iter().filter(|through| !matches!(through, Through::Descriptors | Through::Ends));
+            exact.for_each(|through| guide.does(task, To::Object(through), true));
+        }
+    }
+
+    /// Whether a seed or a path decides who goes on.
     #[must_use]
     pub fn is_scheduled(&self) -> bool {
         self.schedule.is_some()
@@ -113,9 +203,9 @@ impl Tracer {
     /// # Errors
     /// What ptrace(2) says, save that the chosen task was killed meanwhile.
     pub fn go_on(&mut self) -> io::Result<GoOn> {
+        let tired = self.fruitless >= TIRED_AFTER;
         let Some(schedule) = &mut self.schedule else { return Ok(GoOn::Nobody) };
-        let place = schedule.random.below(schedule.ready.len() as u64) as usize;
-        let Some(born) = schedule.ready.keys().nth(place).copied() else { return Ok(GoOn::Nobody) };
+        let Some(born) = schedule.choose(tired) else { return Ok(GoOn::Nobody) };
         let Some(Ready { pid, how, signal }) = schedule.ready.remove(&born) else { return Ok(GoOn::Nobody) };
         schedule.note(u64::from(born));
         self.set_state(pid, State::Resumed);
@@ -141,14 +231,15 @@ impl Tracer {
     fn begin_call(&mut self, pid: Pid) -> io::Result<()> {
         let Some(pending) = self.tasks.get_mut(&pid).and_then(|task| task.pending.as_mut()).filter(|pending| !pending.begun) else { return Ok(()) };
         pending.begun = true;
+        let event = pending.event;
         let untouched = pending.result.is_none() && pending.restore.is_none() && pending.back_up.is_none();
-        if !untouched || !may_block(self.events[pending.event].call) || !self.proc.caught_signal_waits(pid) {
-            return Ok(());
-        }
-        if self.schedule.as_mut().is_some_and(|schedule| schedule.random.below(2) == 0) {
+        let signal_waits = untouched && may_block(self.events[event].call) && self.proc.caught_signal_waits(pid);
+        if signal_waits && self.schedule.as_mut().is_some_and(Schedule::signal_comes_first) {
             pending.back_up = Some(BackUp::Signal);
             Registers::get(pid)?.set_call(pid, -1)?;
+            return Ok(());
         }
+        self.note_deed(pid, event);
         Ok(())
     }
 

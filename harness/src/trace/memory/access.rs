@@ -107,6 +107,7 @@ impl Tracer {
         let synchronises = access.atomic || maker == Maker::Atomic || (maker == Maker::Libc && !access.wide);
         let length = access.length.clamp(1, 1 << 16);
         let place = (awaited.segment, awaited.offset);
+        self.note_deed_in_memory(pid, awaited.segment, awaited.offset, length, access.writes);
         if synchronises {
             self.memory.races.atomic(pid, place, length, access.reads, access.writes);
         } else {

@@ -60,6 +60,14 @@ impl Tracer {
         }
     }
 
+    /// What a call hands on or takes over, as far as its entry tells.
+    pub(in crate::trace) fn what_it_orders(&mut self, index: usize) -> Vec<Through> {
+        let mut through = self.handed_on(index);
+        let taken = self.taken_over(index);
+        through.extend(taken.into_iter().filter(|one| !through.contains(one)).collect::<Vec<_>>());
+        through
+    }
+
     fn handed_on(&mut self, index: usize) -> Vec<Through> {
         let space = self.space_of(self.events[index].process);
         let event = &self.events[index];
