@@ -6,6 +6,8 @@ mod refusals;
 mod sockets;
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 
 use std::net::Ipv4Addr;
 
@@ -13,9 +15,10 @@ use harness::prelude::*;
 use refusals::{bind_fails, connect_fails, connection_fails, ends_with_usage, port_unknown, read_fails, refuses, shutdown_fails, write_fails};
 use sockets::{children_do_not_listen, holds_no_connection};
 use steps::{Server, accept, binary, converse, end_well, expecting, in_both_modes, listen, start_client, take_input, text, under, until_printed};
+use tools::talks_with_netcat;
 
 harness::checks! {
-    listens, echoes, connection_closed, fork_serves_all, fork_closes, fork_reaps, client_connects, half_close, prints_all, both_ways, client_gone,
+    listens, echoes, connection_closed, fork_serves_all, fork_closes, fork_reaps, client_connects, half_close, prints_all, both_ways, tools, client_gone,
     port_reused, stops, short_counts, interrupted, connect_interrupted, accept_aborted, errors_reported, usage
 }
 
@@ -253,6 +256,11 @@ fn while_server_takes_nothing(lab: &Lab) -> Verdict {
         end_well(session, client, connection, &answer)?;
         session.pass()
     })
+}
+
+/// `echod --fork` serves eight `nc` that are connected at once, each as soon as it speaks, and `echoc` talks with an `nc` that listens; all of them end well.
+fn tools(lab: &Lab) -> Verdict {
+    talks_with_netcat(lab)
 }
 
 /// A client that resets its connection, or goes away before it has taken its answer, does not stop the server.

@@ -4,6 +4,8 @@
 mod refusals;
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 
 use std::net::Ipv4Addr;
 
@@ -13,10 +15,11 @@ use steps::{
     LIMIT, Receiver, accept, arrives_as, binary, expecting, frame, line, lines, listen, sender_ends, sender_with_input, sender_with_line, sends,
     start_sender, stream, take_frame, take_messages, under, wrong_frames,
 };
+use tools::frames_with_netcat;
 
 harness::checks! {
     listens, prints_messages, no_boundaries, printed_at_once, cut_short, length_limit, sends_lines, every_line, sent_at_once, one_call, long_line,
-    short_counts, interrupted, errors_reported, broken_connection, usage
+    tools, short_counts, interrupted, errors_reported, broken_connection, usage
 }
 
 /// `recv` listens on the port given, or for port 0 on one that the kernel chooses, on every IPv4 address of the machine, and prints `listening PORT` with the
@@ -294,6 +297,12 @@ fn too_long(lab: &Lab, before: &[Vec<u8>], rest: &[u8], ends: bool) -> Verdict {
         sender_ends(session, sender, 1, next)?;
         session.pass()
     })
+}
+
+/// `nc` is a sender for `recv`, and a receiver for `send`; a second `nc` that connects while the first one sends is not a second sender: `recv` prints nothing
+/// of it, and ends with the first.
+fn tools(lab: &Lab) -> Verdict {
+    frames_with_netcat(lab)
 }
 
 /// Both tasks go on at the right place where the kernel has read, received, written or sent less than was asked for, in the header, at its end or in the

@@ -11,6 +11,8 @@ mod refusals;
 mod server;
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
@@ -21,10 +23,11 @@ use pace::{keeps_pace, waits_for_the_end, waits_most_of_a_try};
 use refusals::{ends_with_usage, refuses, reports, unanswerable};
 use server::{Phase, Server, holds_one_socket, stops_before_each_call};
 use steps::{Id, TEXT_MAX, answer, argument, binary, expecting, id, question};
+use tools::asks_with_netcat;
 
 harness::checks! {
     listens, answers, serves_all, repeats_known, short_ignored, long_ignored, unsent_answer, stops, asks, prints_answer, asks_again, gives_up, late_ignored,
-    foreign_ignored, malformed_ignored, waiting_kept, refusal_survived, interrupted, errors_reported, usage
+    foreign_ignored, malformed_ignored, waiting_kept, refusal_survived, tools, interrupted, errors_reported, usage
 }
 
 /// `askd` takes questions at the port given, or for port 0 at one that the kernel chooses, at every IPv4 address of the machine, and prints `listening PORT`
@@ -460,6 +463,11 @@ fn refusal_survived(lab: &Lab) -> Verdict {
 
 /// The calls that wait for a datagram, in one way or another.
 const WAITS: [Call; 5] = [Poll, Select, EpollWait, Recv, Read];
+
+/// `askd` answers what `nc -u` sends, and `ask` takes the answer that is typed into `nc -u -l`, also while another `ask` waits for the answer of another `nc`.
+fn tools(lab: &Lab) -> Verdict {
+    asks_with_netcat(lab)
+}
 
 /// Where recvfrom, sendto, poll or their like fail with EINTR, because a signal came, both programs make the call again; `ask` then waits for the rest of its
 /// time only.
