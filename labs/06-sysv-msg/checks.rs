@@ -7,6 +7,8 @@
 mod kept;
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 
 use harness::prelude::*;
 use kept::{end_at_once, kept, no_more_than};
@@ -14,10 +16,11 @@ use steps::{
     DATA, END, FAILED, MOST_BODY, REQUEST, Server, advise, all, answer_of, any_bytes, ask, ask_directly, becomes_ready, ends, fetch, gets,
     is_failure, is_file, is_gone, large, launch, no_queue_but, queue_of, reports, request_of, send, stand_in, start_server, still_serves, stops,
 };
+use tools::talks_with_perl;
 
 harness::checks! {
     file_arrives, ready_and_asleep, replies_not_mixed, request_format, answer_format, empty_file, large_files, failed_open, slow_clients, interrupted,
-    client_cleans_up, nothing_piles_up, stops_cleanly, no_lost_signal, second_server, errors_reported, usage,
+    client_cleans_up, nothing_piles_up, stops_cleanly, no_lost_signal, second_server, tools, errors_reported, usage,
 }
 
 /// filed prints `ready`; then `getfile KEYFILE PATH` prints the bytes of the file, whatever they are and nothing else, and exits 0.
@@ -504,6 +507,12 @@ fn second_server(lab: &Lab) -> Verdict {
         fetch(session, &server, &path, text.as_bytes())?;
         session.pass()
     })
+}
+
+/// `filed` serves a client that is written in Perl, and `getfile` gets its file from a server that is written in Perl. A PATH need not be UTF-8: the request's
+/// bytes are the name of the file.
+fn tools(lab: &Lab) -> Verdict {
+    talks_with_perl(lab)
 }
 
 /// When ftok, msgget, msgsnd, msgrcv or a write to standard output fails, the program prints `program: call: message (ERRNO)` on standard error and exits 1:

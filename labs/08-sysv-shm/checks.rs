@@ -7,8 +7,11 @@ use harness::prelude::*;
 
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 
 use steps::{CAPACITY, Keyfile, Side, all, any_bytes, burst, many_pieces, on_a_keyfile, on_a_keyfile_in_forced_order, slow, slow_after_semop, text};
+use tools::meets_perl_on_either_side;
 
 /// Forced orders of one transfer.
 const SCHEDULES: u32 = 12;
@@ -16,7 +19,7 @@ const SCHEDULES: u32 = 12;
 harness::checks! {
     empty_input, one_piece, reader_first, turns_kept, piece_at_once, nothing_left, creation_race, handoff_kept, killed_writer, second_writer_waits,
     starts_over, short_writes, interrupted, any_order,
-    errors_reported, usage,
+    tools, errors_reported, usage,
 }
 
 /// With an empty standard input the writer hands over the end and waits for the reader; once the reader has come, both exit 0, and the reader prints
@@ -368,6 +371,12 @@ fn any_order(lab: &Lab) -> Verdict {
         })
     }))
     .map_err(|unpassed| when(unpassed, "the two sides go on in an order that is forced, one at a time"))
+}
+
+/// Either side carries out a transfer with one that is written in Perl: the semaphores have the numbers, and the segment the layout, that the handout gives
+/// them.
+fn tools(lab: &Lab) -> Verdict {
+    meets_perl_on_either_side(lab)
 }
 
 /// When ftok, semget, semctl, semop, shmget, shmat, shmctl, read or write fails, the program prints `xfr: call: message (ERRNO)` on standard error and

@@ -128,6 +128,15 @@ impl Keyfile<'_> {
         self.start(Side::Reader, Side::Reader.name(), &[])
     }
 
+    /// A side of a transfer in Perl, by this script: it gets the side and KEYFILE as its arguments.
+    pub fn start_perl(&mut self, script: &str, side: Side, input: &[u8]) -> Result<Program, Unpassed> {
+        let called = format!("{} in Perl", side.name());
+        let perl = self.session.installed_program("perl", "perl")?.called(&called);
+        let program = perl.args(["-e", script, side.word(), &self.path]).stdin(input).start()?;
+        self.started.push(program);
+        Ok(program)
+    }
+
     /// A side that comes first, with its faults from the start on, and has gone as far as it can alone.
     pub fn first<F: IntoIterator<Item = Fault>>(&mut self, side: Side, input: &[u8], faults: impl FnOnce(Program) -> F) -> Result<Program, Unpassed> {
         let program = self.start(side, side.name(), input)?;
