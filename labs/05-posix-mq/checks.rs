@@ -4,16 +4,19 @@ use harness::prelude::*;
 #[path = "checks/steps.rs"]
 mod steps;
 use steps::*;
+use tools::shares_with_python;
 #[path = "checks/deadlines.rs"]
 mod deadlines;
 use deadlines::{carries_seconds, deadline_stays, ends_in_time};
 #[path = "checks/gaps.rs"]
 mod gaps;
+#[path = "checks/tools.rs"]
+mod tools;
 use gaps::{Disturbance, Phase, comes_before_registration, hold_before_each_call};
 
 harness::checks! {
     create_makes_queue, create_refuses_existing, message_travels, any_text_fits, priority_order, rm_removes, recv_waits, timeout_absolute, full_queue_waits,
-    watch_prints, watch_sleeps, watch_stops, nothing_lost_in_gap, no_lost_wakeup, interrupted_calls_repeated, errors_reported, usage,
+    watch_prints, watch_sleeps, watch_stops, nothing_lost_in_gap, no_lost_wakeup, tools, interrupted_calls_repeated, errors_reported, usage,
 }
 
 /// `create` makes a queue with mode 0600 and the attributes that `-m` and `-s` ask for, or the system's default for each one left out; it prints nothing and
@@ -340,6 +343,12 @@ fn no_lost_wakeup(lab: &Lab) -> Verdict {
     at_each_call(Phase::Woken, Disturbance::Stop)?;
     at_each_call(Phase::Start, Disturbance::Message)?;
     at_each_call(Phase::Start, Disturbance::Stop)
+}
+
+/// Other programs use the queue as well: Python receives what `send` has sent, and `recv` and `watch` print what Python has sent, whatever the bytes, zero
+/// bytes too.
+fn tools(lab: &Lab) -> Verdict {
+    shares_with_python(lab)
 }
 
 /// An `mq_send`, `mq_receive` or `mq_timedreceive` that a signal interrupts (EINTR) is made again, with the same deadline; and `watch` goes on after it was

@@ -9,12 +9,15 @@ use harness::prelude::*;
 mod deadlines;
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 use deadlines::*;
 use steps::*;
+use tools::shares_with_python;
 
 harness::checks! {
     create_makes_ring, lines_travel, create_refuses_existing, rm_removes, put_waits, get_waits, get_times_out, layout_kept, long_line, not_ready,
-    damage_reported, many_at_once, interrupted, errors_reported, usage,
+    damage_reported, many_at_once, tools, interrupted, errors_reported, usage,
 }
 
 /// `ring create -c CAP NAME` makes a shared-memory object of 128 + 256 × CAP bytes with mode 0600. It begins with the magic number and CAP, and `head` and
@@ -398,6 +401,11 @@ fn comes_out(session: &Session, inputs: &[Vec<Vec<u8>>], gets: &[Program]) -> Lo
     }
     let next = "take the oldest line: head moves on by one slot with each line; see how head and tail change";
     Err(Finding::new("order", "lines of one put come out in their order", "a later one comes first", next).into())
+}
+
+/// A program in Python that keeps to the layout shares the ring with `put` and `get`: the lines of each come out at the other, and each waits for the other.
+fn tools(lab: &Lab) -> Verdict {
+    shares_with_python(lab)
 }
 
 /// A sem_wait, a sem_timedwait or a read that fails with EINTR is made again, and no line is lost. A sem_timedwait keeps its deadline.

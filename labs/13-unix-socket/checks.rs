@@ -11,6 +11,8 @@ mod saying;
 mod steps;
 #[path = "checks/stopping.rs"]
 mod stopping;
+#[path = "checks/tools.rs"]
+mod tools;
 #[path = "checks/trouble.rs"]
 mod trouble;
 
@@ -31,12 +33,13 @@ use saying::{names_error, says};
 use steps::{
     Broker, LONGEST_PATH, asked, binary, ends_badly, ends_well, expecting, for_each, give, path_of_length, request, start_get, take_request, under,
 };
+use tools::exchanges_with_python;
 use stopping::{ended_at_once, ended_at_rest, ended_before_it_waits};
 use trouble::{broker_calls_fail, client_calls_fail, refuses};
 
 harness::checks! {
     listens, passes_descriptor, names_checked, regular_files_only, serves_all, client_gone, nothing_kept, stale_socket, path_in_use, stops, asks,
-    prints_content, refusal_reported, short_counts, one_descriptor, peer_named, closed_at_exec, control_aligned, interrupted, errors_reported, usage
+    prints_content, refusal_reported, short_counts, one_descriptor, peer_named, closed_at_exec, control_aligned, tools, interrupted, errors_reported, usage
 }
 
 /// `fdbroker` makes a socket at exactly the path SOCK, up to the longest one permitted, prints `ready`, and can then be connected to.
@@ -507,6 +510,12 @@ fn control_aligned(lab: &Lab) -> Verdict {
         buffers_are_aligned(session, client)?;
         session.pass()
     })
+}
+
+/// Clients in Python (`socket.recv_fds`) get their file from `fdbroker` while five others are connected and silent, and these when they ask; `fdget` prints
+/// what a broker in Python (`socket.send_fds`) passes.
+fn tools(lab: &Lab) -> Verdict {
+    exchanges_with_python(lab)
 }
 
 /// Where accept, recv, recvmsg, send, sendmsg, open, read, write or poll fails with EINTR, because a signal came, both programs make the call again and go on.

@@ -1,0 +1,29 @@
+"""An fdget that keeps clients waiting: some connect and say nothing, then one asks, and the silent ones ask after it."""
+
+import os
+import socket
+import sys
+
+path, name, silent = sys.argv[1], os.fsencode(sys.argv[2]), int(sys.argv[3])
+
+
+def connected():
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(path)
+    return client
+
+
+def ask(client):
+    client.sendall(name + b"\0")
+    answer, descriptors, _, _ = socket.recv_fds(client, 4, 2)
+    if answer != bytes(4) or len(descriptors) != 1:
+        sys.exit(f"the answer is {answer.hex()} with {len(descriptors)} descriptors")
+    with open(descriptors[0], "rb") as file:
+        sys.stdout.buffer.write(file.read())
+    if client.recv(1):
+        sys.exit("more than an answer comes")
+
+
+waiting = [connected() for _ in range(silent)]
+for client in [connected()] + waiting:
+    ask(client)
