@@ -15,17 +15,20 @@ mod rules;
 mod segments;
 #[path = "checks/statistics.rs"]
 mod statistics;
+#[path = "checks/tools.rs"]
+mod tools;
 #[path = "checks/watching.rs"]
 mod watching;
 
 use captures::Clock;
 use harness::prelude::*;
 use segments::{ACK, FIN, LINK, PSH, RST, SYN, Segment, Talk, again as sent_again};
+use tools::tcpdump_reads;
 use watching::{Watch, pointing_to, under};
 
 harness::checks! {
     handshake, ends, resets, apart, third_segment, data_counted, again, header_lengths, wraps, mss, others, malformed, stops, ready, pcap, pcap_complete,
-    interrupted, tcp_info, tcp_state, errors_reported, usage
+    tools, interrupted, tcp_info, tcp_state, errors_reported, usage
 }
 
 /// For each new connection `watch` prints a line SYN, a line SYN-ACK and a line ACK, with the addresses, ports and numbers that the segments carry, and each
@@ -494,6 +497,11 @@ fn pcap_complete(lab: &Lab) -> Verdict {
     }
     under("after SIGKILL just before a write to FILE", endings::whole_after_kill(lab, &frames, 1))?;
     under("after SIGKILL just before the second write to FILE since a frame came", endings::whole_after_kill(lab, &frames, 2))
+}
+
+/// While `watch` waits, `tcpdump -r FILE`, started by the same user, reads and shows the segments that have come so far.
+fn tools(lab: &Lab) -> Verdict {
+    tcpdump_reads(lab)
 }
 
 /// Where a call of `watch` fails with EINTR although neither SIGTERM nor SIGINT has come it goes on, and what the kernel did not write at once it writes then.
