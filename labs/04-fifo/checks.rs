@@ -5,12 +5,15 @@
 
 #[path = "checks/steps.rs"]
 mod steps;
+#[path = "checks/tools.rs"]
+mod tools;
 
 use harness::prelude::*;
 use steps::{
     ANY_CALL, Server, advise, ask, ask_and_hold, count, counts, ends, gets, is_killed_when, name, request_writes, start_server, still_serves, take,
     take_in_turn,
 };
+use tools::survives_the_shell;
 
 harness::checks! {
     first_block,
@@ -22,7 +25,7 @@ harness::checks! {
     requests_queue_up,
     client_cleans_up,
     stops_cleanly,
-    dead_client_survived,
+    tools, dead_client_survived,
     short_reads_continued,
     interrupted_calls_repeated,
     errors_reported,
@@ -238,6 +241,12 @@ fn stops_at(session: &mut Session, server: &Server, signal: i32) -> Result<(), U
         return Err(Finding::new("exit", expected, observed, next).with(session.waiting_lines()).into());
     }
     exits(session, server.program, Exit::Status(0))
+}
+
+/// A shell that opens the request FIFO for writing and closes it again without a byte does not end seqd, before its first client or after one: the
+/// next seqc is served.
+fn tools(lab: &Lab) -> Verdict {
+    survives_the_shell(lab)
 }
 
 /// A seqc that is killed at any call, before its request, after it, or while seqd answers, neither ends nor blocks seqd: the next seqc is served. The numbers

@@ -1,4 +1,5 @@
-//! A message is taken for a C string: what comes after a zero byte in it is not printed. jobq itself cannot send such a message, other programs can.
+//! watch takes a message for a C string: what comes after a zero byte in it is not printed. No command line can hold such a message; other programs can
+//! send it.
 
 use std::collections::HashMap;
 use std::env;
@@ -90,7 +91,6 @@ fn print(bytes: &[u8]) {
 
 /// Prints a received message as `PRIO TEXT`.
 fn print_message(priority: u32, text: &[u8]) {
-    let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let mut line = format!("{priority} ").into_bytes();
     line.extend_from_slice(text);
     line.push(b'\n');
@@ -264,7 +264,8 @@ fn drain(queue: mqd_t, buffer: &mut [u8]) {
         // SAFETY: buffer is writable for its whole length, and priority is a writable u32.
         let length = unsafe { libc::mq_receive(queue, buffer.as_mut_ptr().cast(), buffer.len(), &mut priority) };
         if length >= 0 {
-            print_message(priority, &buffer[..length as usize]);
+            let text = buffer[..length as usize].split(|byte| *byte == 0).next().unwrap_or_default();
+            print_message(priority, text);
             continue;
         }
         match io::Error::last_os_error().kind() {
