@@ -23,7 +23,7 @@ harness::checks! {
 }
 
 /// `recv` listens on the port given, or for port 0 on one that the kernel chooses, on every IPv4 address of the machine, and prints `listening PORT` with the
-/// port it is bound to.
+/// port it is bound to once a sender can connect.
 fn listens(lab: &Lab) -> Verdict {
     // All of 127.0.0.0/8 are addresses of the machine.
     let another = Ipv4Addr::new(127, lab.number(1..255) as u8, lab.number(1..255) as u8, lab.number(2..255) as u8);
@@ -33,12 +33,24 @@ fn listens(lab: &Lab) -> Verdict {
         under("with a port given", session.connect(receiver.port))?;
         let receiver = Receiver::start(session)?;
         under("with port 0", session.connect(receiver.port))?;
+        under("just before the line is printed", connects_before_line(session))?;
         let receiver = Receiver::start(session)?;
         let goal = "recv takes a sender at every IPv4 address of the machine";
         let next = "bind to INADDR_ANY: bound to one address, a socket takes no sender at another; ip(7)";
         expecting(goal, next, session.connect_to(another, receiver.port))?;
         session.pass()
     })
+}
+
+/// The line is about to be printed, and somebody who waits for it could connect.
+fn connects_before_line(session: &mut Session) -> Result<(), Unpassed> {
+    let port = free_port(session)?;
+    let line = session.arm(hold_at(Write).on_standard_output().in_program("frames"));
+    session.program("frames").args(["recv".to_owned(), port.to_string()]).start()?;
+    session.until_held(line)?;
+    let next = "print the line when the socket listens, and not before; listen(2)";
+    expecting("a sender can connect when recv prints `listening PORT`", next, session.connect(port))?;
+    session.release(line)
 }
 
 /// A port whose two bytes differ, so that their order shows; with its bytes exchanged it is none that only root may use.
@@ -168,7 +180,7 @@ fn announces(lab: &Lab, length: u32, message: &[u8]) -> Verdict {
 }
 
 /// `send` connects to PORT at the address HOST and sends each line without its newline as one frame: its length in four bytes, most significant first, and
-/// then the bytes of the line unchanged. At the end of its input it ends the connection and exits with 0.
+/// then the bytes of the line unchanged. At the end of its input it ends the connection in the regular way, with a FIN, and exits with 0.
 fn sends_lines(lab: &Lab) -> Verdict {
     let few: Vec<Vec<u8>> = [7, 1, 2, 255, 256, 3000].map(|length| line(lab, length)).into();
     // Together far more than one read gives, with newlines at all places of it.
@@ -181,10 +193,22 @@ fn sends_lines(lab: &Lab) -> Verdict {
             let sender = start_sender(session, host, &listener, Some(&lines(messages)))?;
             let mut connection = accept(session, &listener)?;
             take_messages(session, sender, &mut connection, messages)?;
+            ends_regularly(session, &mut connection)?;
             sender_ends(session, sender, 0, "at the end of its input there is nothing left to wait for; read(2)")?;
         }
         session.pass()
     })
+}
+
+/// The stream has ended with a FIN, and not with an RST, which can take away what the other side has not read yet.
+fn ends_regularly(session: &mut Session, connection: &mut Connection) -> Result<(), Unpassed> {
+    match session.receive_all(connection)? {
+        (_, End::Fin) => Ok(()),
+        (_, End::Reset) => {
+            let next = "close the socket without SO_LINGER of 0 seconds: that makes close an RST; socket(7), SO_LINGER";
+            Err(Finding::new("connection", "send ends the connection with a FIN", "it resets the connection", next).into())
+        }
+    }
 }
 
 /// An empty line is sent as an empty message, and what comes after the last newline as a line; nothing else is made into a message.
