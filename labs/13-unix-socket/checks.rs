@@ -33,8 +33,8 @@ use saying::{names_error, says};
 use steps::{
     Broker, LONGEST_PATH, asked, binary, ends_badly, ends_well, expecting, for_each, give, path_of_length, request, start_get, take_request, under,
 };
-use tools::exchanges_with_python;
 use stopping::{ended_at_once, ended_at_rest, ended_before_it_waits};
+use tools::exchanges_with_python;
 use trouble::{broker_calls_fail, client_calls_fail, refuses};
 
 harness::checks! {

@@ -31,7 +31,8 @@ fn are_all_served(lab: &Lab) -> Verdict {
         for (client, line) in clients.iter().rev() {
             session.feed(*client, line);
             let goal = format!("each of {CLIENTS} clients that are connected at once is served, the one that came last first");
-            let next = "see whom echod waits for before it accepts or serves this client: there is no limit to the number of children; accept(2), fork(2)";
+            let next =
+                "see whom echod waits for before it accepts or serves this client: there is no limit to the number of children; accept(2), fork(2)";
             let answered = session.until(&goal, |session| Ok((session.stdout(*client).len() >= line.len()).then_some(())));
             expecting(&goal, next, answered)?;
         }

@@ -44,7 +44,8 @@ fn bring_frames(lab: &Lab) -> Verdict {
 
 /// A real receiver for `send`.
 fn takes_frames(lab: &Lab) -> Verdict {
-    let messages = [binary(lab, 70), Vec::new(), binary(lab, 1200)].map(|message| message.into_iter().filter(|byte| *byte != b'\n').collect::<Vec<_>>());
+    let messages =
+        [binary(lab, 70), Vec::new(), binary(lab, 1200)].map(|message| message.into_iter().filter(|byte| *byte != b'\n').collect::<Vec<_>>());
     lab.session(|session| {
         let port = session.free_port()?;
         let receiver = start_netcat(session, "nc", &["-l", "127.0.0.1", &port.to_string()])?;

@@ -49,7 +49,8 @@ fn answers_as_a_server(lab: &Lab) -> Verdict {
             let server = start_netcat(session, called, &["-l", "127.0.0.1", &port.to_string()])?;
             let client = start(session, &PATIENT, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port), text)?;
             let goal = "each of two ask that run at the same time sends its question to its nc, and waits";
-            let next = "a client's socket needs no port of a certain number: leave it to the kernel, so that there may be any number of clients; ip(7)";
+            let next =
+                "a client's socket needs no port of a certain number: leave it to the kernel, so that there may be any number of clients; ip(7)";
             expecting(goal, next, session.until_asleep_for_a_while(goal))?;
             if session.has_ended(client) {
                 let finding = Finding::new("exit", goal, "it has ended", next).with(session.end_lines(client));

@@ -45,7 +45,9 @@ pub fn tcpdump_reads(lab: &Lab) -> Verdict {
         if !same {
             let expected = format!("tcpdump shows the {} segments that have passed, in order", expected.len());
             let observed = format!("it shows {} lines, and not all of them are these segments", lines.len());
-            return Err(Finding::new("capture", expected, observed, "compare `tcpdump -n -S -r FILE` with what watch prints; pcap-savefile(5)").into());
+            return Err(
+                Finding::new("capture", expected, observed, "compare `tcpdump -n -S -r FILE` with what watch prints; pcap-savefile(5)").into()
+            );
         }
         watch.finish(session)
     })
