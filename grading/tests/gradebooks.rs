@@ -59,7 +59,7 @@ fn changed(before: &str, after: &str, delimiter: u8) -> Vec<(usize, usize, Strin
 
 const CANVAS: &str = "\u{feff}Student,ID,SIS User ID,SIS Login ID,Section,Words through a pipe (812),tcp (813),Essay (9),Current Score\r\n\
     ,,,,,Manual Posting,,,\r\n\
-    \"    Points Possible\",,,,,22,27,100,(read only)\r\n\
+    \"    Points Possible\",,,,,22,28,100,(read only)\r\n\
     \"Lee, Ann\",12,u12,ann1,\"Lab, Monday\",,,88,50\r\n\
     \"Marley, Bob\",13,u13,bob@example.org,Lab,5,,=1+1,\r\n\
     \"Durand, Chloé\",14,u14,cd,Lab,,,,\r\n\
@@ -82,13 +82,13 @@ fn canvas_gets_its_own_table_back_with_the_marks_filled_in() {
         changed(CANVAS, &table, b','),
         [
             (3, 5, text("22")),
-            (3, 6, text("27")),
+            (3, 6, text("28")),
             (4, 5, text("20")),
-            (4, 6, text("26")),
+            (4, 6, text("27")),
             (5, 5, text("16")),
-            (5, 6, text("23")),
+            (5, 6, text("24")),
             (7, 5, text("18")),
-            (7, 6, text("24")),
+            (7, 6, text("25")),
         ]
     );
     assert!(said.contains("8 marks filled in"), "{said}");
@@ -114,8 +114,8 @@ fn what_canvas_would_take_wrongly_is_refused_before_anything_is_written() {
         "export.csv:1: there is no column for 10-tcp; there are: Words through a pipe (812), Sockets (813), Essay (9). Name it: --column 10-tcp=",
     );
     refused(&CANVAS.replace("Essay (9)", "pipe (9)"), &[], "2 columns could be that of 02-pipe");
-    refused(&CANVAS.replace(",22,27,", ",100,27,"), &[], "expected 22 points for 02-pipe, as the lab has; the platform gives 100");
-    refused(&CANVAS.replace(",22,27,", ",(read only),27,"), &[], "`Words through a pipe (812)` is read only");
+    refused(&CANVAS.replace(",22,28,", ",100,28,"), &[], "expected 22 points for 02-pipe, as the lab has; the platform gives 100");
+    refused(&CANVAS.replace(",22,28,", ",(read only),28,"), &[], "`Words through a pipe (812)` is read only");
     refused(CANVAS, &["--column", "fifo=x"], "--column fifo=…: there is no record of such a lab");
     refused(CANVAS, &["--match", "Passport"], "there is no column `Passport`; there are: Student, ID,");
     refused("a,b\n1,2\n", &[], "expected Canvas's gradebook export");
@@ -123,11 +123,11 @@ fn what_canvas_would_take_wrongly_is_refused_before_anything_is_written() {
     let (code, table, said) = fill(
         folder.path(),
         "canvas",
-        &CANVAS.replace("tcp (813)", "Sockets (813)").replace(",22,27,", ",100,9,"),
+        &CANVAS.replace("tcp (813)", "Sockets (813)").replace(",22,28,", ",100,9,"),
         &["--column", "tcp=Sockets (813)", "--scale"],
     );
     assert_eq!(code, 1, "{said}");
-    assert_eq!((&*cells(&table, b',')[4][5], &*cells(&table, b',')[4][6]), ("90.91", "8.67"), "20 of 22 and 26 of 27");
+    assert_eq!((&*cells(&table, b',')[4][5], &*cells(&table, b',')[4][6]), ("90.91", "8.68"), "20 of 22 and 27 of 28");
 }
 
 #[test]
@@ -218,17 +218,17 @@ fn the_late_policy_of_the_batch_counts() {
     for arguments in [&[][..], &["--lab", "tcp"]] {
         let (code, table, said) = fill(folder.path(), "canvas", CANVAS, arguments);
         assert_eq!(code, 0, "{said}");
-        assert_eq!(cells(&table, b',')[3][6], "24.3", "27 points less 10 %");
+        assert_eq!(cells(&table, b',')[3][6], "25.2", "28 points less 10 %");
     }
     assert_eq!(cells(&fill(folder.path(), "canvas", CANVAS, &["--scale"]).1, b',')[3][5], "22");
     let (_, csv, _) = grade(&["export", "csv", folder.path().to_str().unwrap()]);
-    assert!(csv.contains("ann1,10-tcp,27,27,2026-10-06T10:00:00Z,1,10,24.3,built,"), "{csv}");
+    assert!(csv.contains("ann1,10-tcp,28,28,2026-10-06T10:00:00Z,1,10,25.2,built,"), "{csv}");
     let out = folder.path().join("html");
     assert_eq!(grade(&["report", folder.path().to_str().unwrap(), "--out", out.to_str().unwrap()]).0, 0);
     let page = fs::read_to_string(out.join("students/ann1.html")).unwrap();
     assert!(
-        page.contains("<strong>46.3 of 49 points</strong>")
-            && page.contains("Handed in 1 day late: 10 % are deducted, and <strong>24.3 of 27 points</strong> count."),
+        page.contains("<strong>47.2 of 50 points</strong>")
+            && page.contains("Handed in 1 day late: 10 % are deducted, and <strong>25.2 of 28 points</strong> count."),
         "{page}"
     );
     fs::write(folder.path().join("late.toml"), "[default]\ndue = tomorrow\n").unwrap();
