@@ -117,6 +117,9 @@ pub fn run(root: &Path, request: &Request) -> Result<Batch, Failure> {
     if let Err(reason) = &compiler.enclosure {
         progress.say(&format!("warning: the compiler cannot be enclosed, and sources with assembly are refused: {}", shown(reason)));
     }
+    if let Some(reason) = harness::sandbox::no_group() {
+        progress.say(&format!("note: memory is limited for each process, and not for all of a run together (sandbox tier B): {}", shown(&reason)));
+    }
     let mut ready = BTreeMap::new();
     for (number, lab) in plan.labs.iter().enumerate() {
         if request.prepare || units.iter().any(|unit| unit.lab == number && desk.is_open(unit)) {

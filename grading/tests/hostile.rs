@@ -1,7 +1,7 @@
 //! Nothing that a submission does changes a mark, its own or another's: the programs of `tests/hostile/programs` are graded with `grade run` beside honest
 //! submissions, whose records must stay byte for byte what they are alone, and afterwards nothing of them is left on the machine.
 //!
-//! Each program begins with what is expected of it: `verdicts:` of the lab's checks, or `build:` with the status of the build; `says:` what a message holds,
+//! Each program begins with what is expected of it: `verdicts:` of the lab's checks, or `build:` with the status of the build; `says:` what a message holds (`says in tier A:` where the run has a memory group),
 //! `hides:` what no message may hold. A program that gets through says so itself, and ends in a way that no check passes.
 
 mod hostile {

@@ -121,6 +121,7 @@ fn watched(patient: &Patient, orders: &Orders, circumstances: &Circumstances<'_>
         calls: orders.calls,
         processes: MOST_PROCESSES,
         output_bytes: MOST_OUTPUT,
+        ..Limits::default()
     };
     let name = patient.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let mut session = Session::where_it_stands(&name, patient.path.clone(), patient.directory.clone(), limits)?;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ use crate::kernel::{descriptor, process};
 use crate::manifest::Manifest;
 use crate::random::Random;
 use crate::run::Run;
+use crate::sandbox::group::{Group, Place};
 use crate::sandbox::{self, NotEntered, Tier};
 use crate::session::Session;
 use crate::verdict::{Passed, Unpassed, Verdict};
@@ -33,6 +35,8 @@ pub struct Lab {
     tier: RefCell<String>,
     /// Why the system does not give namespaces, once it is known that it does not.
     refused: RefCell<Option<String>>,
+    /// Where memory groups are made, or why none can be, once it is known.
+    groups: RefCell<Option<Result<Place, String>>>,
     /// Where each run writes its timeline, if it is to.
     timelines: Option<File>,
     /// The folders whose files messages may show lines of.
@@ -51,6 +55,7 @@ impl Lab {
             random,
             tier: RefCell::new("none".into()),
             refused: RefCell::new(sandbox::asked_for_none()),
+            groups: RefCell::new(sandbox::asked_for_no_group().map(Err)),
             timelines: None,
             sources: Vec::new(),
         }
@@ -136,14 +141,19 @@ impl Lab {
             .map_err(Unpassed::Broken)?;
         loop {
             let refused = self.refused.borrow().clone();
-            let tier = if refused.is_some() { Tier::Confined } else { Tier::Namespaces };
+            let group = self.group();
+            let tier = match (&refused, &group) {
+                (None, Some(_)) => Tier::Bounded,
+                (None, None) => Tier::Namespaces,
+                (Some(_), _) => Tier::Confined,
+            };
             self.tier.replace(tier.to_string());
             if let Some(refused) = refused.as_ref().filter(|_| !self.manifest.capabilities.is_empty()) {
                 return Err(Unpassed::Skipped(format!("its programs need capabilities, in namespaces of their own; {refused}")));
             }
             let (answer, write) = descriptor::pipe()?;
             let Some(supervisor) = process::fork()? else {
-                let report = supervise(&programs, &self.manifest, refused, self.timelines.as_ref(), drive);
+                let report = supervise(&programs, &self.manifest, refused, group, self.timelines.as_ref(), drive);
                 let _ = descriptor::write(write.as_fd(), &in_bytes(report));
                 process::exit_now(0);
             };
@@ -161,7 +171,8 @@ impl Lab {
                     return Err(Unpassed::Fail(finding));
                 }
                 Ok(Report::Verdict(verdict)) => return verdict.map(Passed),
-                Ok(Report::Refused(reason)) => self.refused.replace(Some(reason)),
+                Ok(Report::Refused(reason)) => drop(self.refused.replace(Some(reason))),
+                Ok(Report::Unbounded(reason)) => drop(self.groups.replace(Some(Err(reason)))),
                 Err(_) if given_up => {
                     return Err(Unpassed::Broken(format!(
                         "the run was not over after {GIVEN_UP} seconds, and was given up: the machine has too much else to do"
@@ -173,6 +184,21 @@ impl Lab {
     }
 }
 
+impl Lab {
+    /// A memory group for a run; `None` where none can be made.
+    fn group(&self) -> Option<Rc<Group>> {
+        let mut groups = self.groups.borrow_mut();
+        let place = groups.get_or_insert_with(|| Place::find().map_err(|reason| reason.to_string())).as_ref().ok()?;
+        match Group::make(place, self.manifest.limits.memory_bytes()) {
+            Ok(group) => Some(Rc::new(group)),
+            Err(error) => {
+                *groups = Some(Err(error.to_string()));
+                None
+            }
+        }
+    }
+}
+
 /// What a supervisor has to say.
 #[derive(Serialize, Deserialize)]
 enum Report {
@@ -180,6 +206,8 @@ enum Report {
     Verdict(Result<(), Unpassed>),
     /// The system refuses namespaces: do it again without.
     Refused(String),
+    /// The run's memory group cannot be used: do it again without.
+    Unbounded(String),
 }
 
 /// A report as it goes through the pipe. One that is too long for that is cut.
@@ -201,10 +229,11 @@ fn supervise(
     programs: &[(String, PathBuf)],
     manifest: &Manifest,
     refused: Option<String>,
+    group: Option<Rc<Group>>,
     timelines: Option<&File>,
     drive: impl FnOnce(&mut Session) -> Verdict,
 ) -> Report {
-    let mut session = match Session::enter(programs, manifest, refused) {
+    let mut session = match Session::enter(programs, manifest, refused, group) {
         Ok(session) => session,
         Err(NotEntered::Refused(refused)) => return Report::Refused(refused.to_string()),
         Err(NotEntered::Failed(error)) => return Report::Verdict(Err(error.into())),
@@ -219,6 +248,9 @@ fn supervise(
         }
         other => other,
     });
+    if let Some(reason) = session.unbounded.take() {
+        return session.take_down().map_or_else(|error| Report::Verdict(Err(error.into())), |()| Report::Unbounded(reason));
+    }
     if let Some(mut file) = timelines {
         // Whoever reads it finds a line missing.
         let _ = serde_json::to_string(&session.timeline())

@@ -150,13 +150,27 @@ pub struct Limits {
     pub calls: usize,
     /// Processes and threads at one time.
     pub processes: u64,
+    /// MiB of memory that all processes of a run have together, of whatever kind, where the sandbox's tier is A; in every tier a process has less than that as
+    /// its data, and the run as shared memory.
+    pub memory_mib: u64,
     /// Bytes kept of each program's standard output and standard error.
     pub output_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { cpu_seconds: 5, wall_seconds: 20, calls: 500_000, processes: 64, output_bytes: 8 << 20 }
+        Self { cpu_seconds: 5, wall_seconds: 20, calls: 500_000, processes: 64, memory_mib: 1024, output_bytes: 8 << 20 }
+    }
+}
+
+/// The least `memory_mib`: what a process needs for itself, several times.
+const LEAST_MEMORY_MIB: u64 = 128;
+
+impl Limits {
+    /// [`Limits::memory_mib`] in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_mib.clamp(LEAST_MEMORY_MIB, u64::MAX >> 20) << 20
     }
 }
 
@@ -206,6 +220,9 @@ impl Manifest {
         };
         if self.programs.is_empty() {
             return at("", "a lab needs at least one [[program]]".into());
+        }
+        if self.limits.memory_mib < LEAST_MEMORY_MIB {
+            return at("memory_mib", format!("memory_mib = {} is too little: at least {LEAST_MEMORY_MIB}", self.limits.memory_mib));
         }
         for program in &self.programs {
             let path = &program.source;

@@ -7,9 +7,12 @@
 //! `lab.toml` names, which hold for these namespaces only. Everything ends with the
 //! supervisor: PID 1 dies with it, and with PID 1 all processes, mounts and IPC objects.
 //!
+//! A [`group::Group`] bounds the memory of all programs together, where the system lets one be made.
+//!
 //! Where the system refuses any step, the error names the step and the mend, and the run falls back to [`Tier::Confined`], which is stamped on the result.
 
 pub mod enclosure;
+pub mod group;
 
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -26,6 +29,8 @@ use crate::procfs::Proc;
 /// How strong a sandbox is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
+    /// A: namespaces of its own, and a memory group.
+    Bounded,
     /// B: namespaces of its own.
     Namespaces,
     /// C: resource limits, the trace and a private folder; IPC objects, network and files are the system's.
@@ -35,9 +40,18 @@ pub enum Tier {
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Bounded => "A",
             Self::Namespaces => "B",
             Self::Confined => "C",
         })
+    }
+}
+
+impl Tier {
+    /// Whether a run has namespaces of its own.
+    #[must_use]
+    pub fn has_namespaces(self) -> bool {
+        self != Self::Confined
     }
 }
 
@@ -78,7 +92,7 @@ pub(crate) fn mend(error: &io::Error) -> String {
     "allow unprivileged user namespaces (user_namespaces(7)) for this user or container".into()
 }
 
-/// The environment variable that asks for the weaker tier, to try the fall-back: `none` uses no namespaces.
+/// The environment variable that asks for a weaker tier, to try the fall-back: `namespaces` uses no memory group, `none` no namespaces.
 pub const SANDBOX_VARIABLE: &str = "LAB_SANDBOX";
 
 /// The user and group that programs see themselves as.
@@ -111,11 +125,11 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Makes the calling process the supervisor of a run in a sandbox of its own; returns it with `/proc` of outside. With a reason in `refused` it does not
-    /// try namespaces again.
+    /// try namespaces again. `bounded` says that the run has a memory group.
     ///
     /// # Errors
     /// [`NotEntered::Refused`] where the system refuses namespaces: the process is then good for nothing but to say so.
-    pub fn enter(programs: &[PathBuf], refused: Option<String>) -> Result<(Self, Proc), NotEntered> {
+    pub fn enter(programs: &[PathBuf], refused: Option<String>, bounded: bool) -> Result<(Self, Proc), NotEntered> {
         let proc = Proc::open()?;
         process::pin_to_this_cpu()?;
         let opened: Vec<File> = programs.iter().map(|path| open_program(path)).collect::<io::Result<_>>()?;
@@ -125,7 +139,8 @@ impl Sandbox {
             return Ok((Self { tier: Tier::Confined, refused: Some(refused), directory, programs, reaper: None }, proc));
         }
         let (programs, reaper) = set_up(opened, programs)?;
-        Ok((Self { tier: Tier::Namespaces, refused: None, directory: PathBuf::from("/tmp"), programs, reaper: Some(reaper) }, proc))
+        let tier = if bounded { Tier::Bounded } else { Tier::Namespaces };
+        Ok((Self { tier, refused: None, directory: PathBuf::from("/tmp"), programs, reaper: Some(reaper) }, proc))
     }
 }
 
@@ -197,8 +212,24 @@ fn confine(opened: Vec<File>, programs: &[PathBuf]) -> io::Result<(PathBuf, Vec<
 /// The reason not to try namespaces, where the environment asks for it.
 #[must_use]
 pub fn asked_for_none() -> Option<String> {
-    let asked = std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == "none");
-    asked.then(|| format!("asked for by {SANDBOX_VARIABLE}=none"))
+    asked_for("none")
+}
+
+/// The reason not to make a memory group, where the environment asks for it.
+#[must_use]
+pub fn asked_for_no_group() -> Option<String> {
+    asked_for("namespaces").or_else(asked_for_none)
+}
+
+/// Why runs of this process have no memory group, with the mend; `None` where they have one.
+#[must_use]
+pub fn no_group() -> Option<String> {
+    asked_for_no_group().or_else(|| group::Place::look().err().map(|reason| reason.to_string()))
+}
+
+fn asked_for(tier: &str) -> Option<String> {
+    let asked = std::env::var_os(SANDBOX_VARIABLE).is_some_and(|value| value == tier);
+    asked.then(|| format!("asked for by {SANDBOX_VARIABLE}={tier}"))
 }
 
 fn open_program(path: &Path) -> io::Result<File> {

@@ -15,15 +15,18 @@ mod support {
 use std::process::{Command, ExitCode};
 
 use harness::prelude::*;
+use harness::sandbox;
 use support::installed;
 use support::isolated::{self, Test};
 use support::subject::{Subject, assert_passes, key};
 
+const NO_GROUP: &[(&str, &str)] = &[("LAB_SANDBOX", "namespaces")];
 const NO_NAMESPACES: &[(&str, &str)] = &[("LAB_SANDBOX", "none")];
 
 fn main() -> ExitCode {
     isolated::main(vec![
         Test::new("with_namespaces_the_verdicts_are_as_in_the_table", with_namespaces),
+        Test { environment: NO_GROUP, ..Test::new("without_a_memory_group_the_verdicts_are_the_same", without_a_group) },
         Test { environment: NO_NAMESPACES, ..Test::new("without_namespaces_on_request_the_verdicts_are_the_same", on_request) },
         Test { under: refusal, ..Test::new("where_namespaces_are_refused_the_verdicts_are_the_same", where_refused) },
         Test { under: ordinary_user, ..Test::new("as_an_ordinary_user_the_verdicts_are_the_same", with_namespaces) },
@@ -59,6 +62,13 @@ fn ordinary_user() -> Result<Vec<String>, String> {
 
 fn with_namespaces() {
     assert_ordinary_where_asked();
+    let missing = sandbox::no_group();
+    missing.iter().for_each(|reason| println!("no memory group: {reason}"));
+    assert_tier(if missing.is_some() { "B" } else { "A" }, None);
+    assert_table_holds();
+}
+
+fn without_a_group() {
     assert_tier("B", None);
     assert_table_holds();
 }

@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The machine before a batch.
 pub struct Audit {
     mounts: String,
     objects: BTreeSet<String>,
+    groups: BTreeSet<PathBuf>,
+    descriptors: BTreeSet<String>,
 }
 
 impl Audit {
     /// Looks at the machine, and takes in every process that loses its parent from now on: none can hide.
     pub fn before() -> Self {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
-        Self { mounts: mounts(), objects: objects() }
+        Self { mounts: mounts(), objects: objects(), groups: groups(), descriptors: descriptors() }
     }
 
     /// What is there now and was not before.
@@ -24,8 +26,33 @@ impl Audit {
             left.push(format!("mounts are left: {}", mounts()));
         }
         left.extend(objects().difference(&self.objects).map(|object| format!("an object is left: {object}")));
+        left.extend(groups().difference(&self.groups).map(|group| format!("a control group is left: {}", group.display())));
+        left.extend(descriptors().difference(&self.descriptors).map(|descriptor| format!("a descriptor is left open: {descriptor}")));
         left
     }
+}
+
+/// The control groups of the machine, of all hierarchies, that are not another program's.
+fn groups() -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(folder) = open.pop() {
+        for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink())
+        {
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lab-")) {
+                found.insert(path.clone());
+            }
+            open.push(path);
+        }
+    }
+    found
+}
+
+/// What the descriptors of this process refer to: all of a batch's work is done by its children, and what they leave here would be an output of theirs.
+fn descriptors() -> BTreeSet<String> {
+    let links = fs::read_dir("/proc/self/fd").unwrap().filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    // The folder itself is open while it is read.
+    links.map(|link| link.to_string_lossy().into_owned()).filter(|link| !link.starts_with("/proc/")).collect()
 }
 
 fn mounts() -> String {

@@ -3,11 +3,14 @@
 use serde_json::json;
 
 use super::check::LabResult;
+use super::tier;
 
-/// The object, with a line end: the seed, and for each lab its points and records.
+/// The object, with a line end: the seed, the sandbox, and for each lab its points and records.
 pub fn object(results: &[LabResult<'_>], seed: u64) -> String {
     let labs: Vec<_> = results.iter().map(described).collect();
-    format!("{:#}\n", json!({ "seed": seed, "labs": labs }))
+    let tier = tier::weakest(results.iter().flat_map(|result| &result.records).map(|record| &*record.tier));
+    let sandbox = json!({ "tier": tier, "for_tier_a": tier.and_then(tier::what_is_missing) });
+    format!("{:#}\n", json!({ "seed": seed, "sandbox": sandbox, "labs": labs }))
 }
 
 fn described(result: &LabResult<'_>) -> serde_json::Value {

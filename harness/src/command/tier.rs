@@ -1,5 +1,7 @@
 //! What the letter of a sandbox's tier means to a student.
 
+use crate::sandbox;
+
 /// The tier of a check that was done without a run.
 const NO_RUN: &str = "none";
 
@@ -15,10 +17,19 @@ fn weakness(tier: &str) -> Option<&'static str> {
     }
 }
 
+/// The weakest of the tiers that were met: it decides what the verdicts are worth. Tiers are named from A, the strongest, on.
+pub fn weakest<'tier>(tiers: impl Iterator<Item = &'tier str>) -> Option<&'tier str> {
+    tiers.filter(|tier| !["", NO_RUN].contains(tier)).max()
+}
+
+/// Why runs of this tier had no memory group, with the mend; nothing where they had one, or lack more than that.
+pub fn what_is_missing(tier: &str) -> Option<String> {
+    (tier == "B").then(sandbox::no_group).flatten()
+}
+
 /// The line for all `tiers` that were met, or nothing where no check came to a run.
 pub fn line<'tier>(tiers: impl Iterator<Item = &'tier str>) -> Option<String> {
-    // The weakest decides what the verdicts are worth; tiers are named from A, the strongest, on.
-    let weakest = tiers.filter(|tier| !["", NO_RUN].contains(tier)).max()?;
+    let weakest = weakest(tiers)?;
     Some(match weakness(weakest) {
         None => format!("sandbox: tier {weakest}"),
         Some(weakness) => format!("sandbox: tier {weakest} ({weakness})"),
@@ -34,5 +45,7 @@ mod tests {
         assert!(line(["A", "C", "", "none"].into_iter()).unwrap().contains("tier C (no namespaces"));
         assert_eq!(line(["A"].into_iter()), Some("sandbox: tier A".into()));
         assert_eq!(line(["", "none"].into_iter()), None);
+        assert_eq!(weakest(["A", "none", "B"].into_iter()), Some("B"));
+        assert_eq!(what_is_missing("A"), None);
     }
 }

@@ -180,3 +180,26 @@ pub fn file_in_memory() -> io::Result<(OwnedFd, OwnedFd)> {
     let read = open_at(None, &CString::new(format!("/proc/self/fd/{}", write.as_raw_fd()))?, libc::O_RDONLY, 0)?;
     Ok((read, write))
 }
+
+/// Locks an open file or folder for as long as it is open in this process or one that inherited it, unless it is locked already; flock(2).
+pub fn lock(descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no precondition.
+    checked(unsafe { libc::flock(descriptor.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }).map(drop)
+}
+
+/// Whether this process may write to a file or folder, by what the kernel says; faccessat(2).
+#[must_use]
+pub fn may_write(path: &Path) -> bool {
+    // SAFETY: the path is NUL-terminated.
+    c_path(path).is_ok_and(|path| unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) } == 0)
+}
+
+/// A short extended attribute of a file or folder; getxattr(2).
+pub fn attribute(path: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let (path, name) = (c_path(path)?, CString::new(name)?);
+    let mut value = vec![0u8; 256];
+    // SAFETY: both strings are NUL-terminated; pointer and length are the buffer's.
+    let length = checked(unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) })?;
+    value.truncate(length.cast_unsigned());
+    Ok(value)
+}

@@ -6,6 +6,7 @@ use super::{CPU_LOOK, Halt, LONG_STILL, MOST_FRUITLESS, MOST_IN_A_ROW, POLLERS_L
 use crate::call::{Call, name_of};
 use crate::finding::Finding;
 use crate::kernel::process::{self, Change, Pid, Waited};
+use crate::sandbox::group::Memory;
 use crate::trace::schedule::GoOn;
 use crate::trace::time::Jump;
 use crate::trace::waiting::{Rest, Waiting};
@@ -27,6 +28,23 @@ impl Session {
             return Err(Unpassed::Skipped(reason.clone()));
         }
         self.tracer.blind.as_ref().map_or(Ok(()), |reason| Err(Unpassed::Broken(reason.clone())))
+    }
+
+    /// Takes down whether the run came to the end of its memory. Who wants more is killed, or is refused it.
+    pub(super) fn look_at_memory(&mut self) -> io::Result<()> {
+        match self.group.as_ref().map_or(Ok(Memory::Enough), |group| group.memory())? {
+            Memory::Enough => {}
+            Memory::Limit => self.tracer.overstep(
+                "limit",
+                format!("all processes of a run together have at most {} MiB of memory", self.limits.memory_mib),
+                "they wanted more, and the kernel killed one of them",
+                "look for memory that is taken in a loop and not given back, in all processes together: what pipes, files in /tmp and /dev/shm and queues hold counts too",
+            ),
+            Memory::Machine => {
+                self.tracer.blind.get_or_insert_with(|| "the machine had no memory left, and the kernel killed a process of the run".into());
+            }
+        }
+        Ok(())
     }
 
     /// Lets the run go on until `reached` gives a value.
@@ -158,6 +176,9 @@ impl Session {
     fn take_in(&mut self, pid: Pid, change: Change) -> Result<Step, Unpassed> {
         let change = self.give_the_others_a_turn(pid)?.unwrap_or(change);
         self.tracer.handle(pid, change)?;
+        if change == Change::Killed(libc::SIGKILL) {
+            self.look_at_memory()?;
+        }
         if self.tracer.output_waits {
             self.pump()?;
         }
@@ -330,7 +351,7 @@ impl Session {
     }
 
     pub(super) fn explain(&mut self, goal: &str, halt: Halt) -> Unpassed {
-        if let Err(unpassed) = self.look_whole() {
+        if let Err(unpassed) = self.look_at_memory().map_err(Unpassed::from).and_then(|()| self.look_whole()) {
             return unpassed;
         }
         match halt {

@@ -28,6 +28,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use crate::call::Call;
 use crate::fault::every::Site;
@@ -37,6 +38,7 @@ use crate::ipc::{self, Leftover};
 use crate::kernel::process::{self, Change, Waited};
 use crate::kernel::{self, ptrace};
 use crate::manifest::{Capability, Limits, Manifest};
+use crate::sandbox::group::Group;
 use crate::sandbox::{NotEntered, Sandbox, Tier};
 use crate::trace::choice::{self, Choice};
 use crate::trace::event::{Exit, ProcessId};
@@ -61,6 +63,8 @@ const MOST_IN_A_ROW: u32 = 200;
 const POLLERS_LOOK: u32 = 16;
 /// Ticks without anything happening, after which a run is looked at for a stop that was lost.
 const LONG_STILL: u64 = 500;
+/// Bytes of a run's memory that it cannot map as shared memory: it meets that limit before the whole's, the same way in every tier.
+const BESIDE_SHARED: u64 = 64 << 20;
 /// Ticks between two looks at CPU times.
 const CPU_LOOK: u64 = 64;
 
@@ -99,6 +103,9 @@ pub struct Session {
     capabilities: Vec<Capability>,
     running: Vec<Running>,
     before: BTreeSet<Leftover>,
+    /// The group that bounds the memory of all programs together, where there is one, and why it could not be used after all.
+    group: Option<Rc<Group>>,
+    pub(crate) unbounded: Option<String>,
     /// Whether the program runs where it stands, with the caller's environment, and what it makes stays.
     stands: bool,
     seen_activity: u64,
@@ -156,18 +163,29 @@ enum Step {
 
 impl Session {
     /// Enters the sandbox: the calling process, a fork of the check's, becomes the supervisor.
-    pub(crate) fn enter(programs: &[(String, PathBuf)], manifest: &Manifest, refused: Option<String>) -> Result<Self, NotEntered> {
+    pub(crate) fn enter(
+        programs: &[(String, PathBuf)],
+        manifest: &Manifest,
+        refused: Option<String>,
+        group: Option<Rc<Group>>,
+    ) -> Result<Self, NotEntered> {
         let paths: Vec<PathBuf> = programs.iter().map(|(_, path)| path.clone()).collect();
-        let (sandbox, proc) = Sandbox::enter(&paths, refused)?;
+        let (sandbox, proc) = Sandbox::enter(&paths, refused, group.is_some())?;
         let before = ipc::present(&proc, &sandbox.directory);
         let limits = manifest.limits;
-        let options =
-            Options { decode: true, keep_events: true, keep_data: true, most_events: limits.calls, most_processes: 512, bounds_memory: true };
+        let options = Options {
+            decode: true,
+            keep_events: true,
+            keep_data: true,
+            most_events: limits.calls,
+            most_processes: 512,
+            most_shared_memory: Some(limits.memory_bytes() - BESIDE_SHARED),
+        };
         process::tick_every(TICK)?;
         let names = programs.iter().map(|(name, _)| name.clone()).collect();
         let mut tracer = Tracer::new(proc, options);
         tracer.read_only(&sandbox.programs);
-        Ok(Self { capabilities: manifest.capabilities.clone(), ..Self::new(tracer, sandbox, names, limits, before) })
+        Ok(Self { group, capabilities: manifest.capabilities.clone(), ..Self::new(tracer, sandbox, names, limits, before) })
     }
 
     fn new(tracer: Tracer, sandbox: Sandbox, names: Vec<String>, limits: Limits, before: BTreeSet<Leftover>) -> Self {
@@ -179,6 +197,8 @@ impl Session {
             capabilities: Vec::new(),
             running: Vec::new(),
             before,
+            group: None,
+            unbounded: None,
             stands: false,
             seen_activity: 0,
             excused: 0,
@@ -223,7 +243,7 @@ impl Session {
             }
         }
         self.await_all_ends()?;
-        if self.sandbox.tier == Tier::Namespaces {
+        if self.sandbox.tier.has_namespaces() {
             // The kernel takes them away with the namespace, but some time later, and until then they count against what the user may have in queues.
             for left in self.leftovers().into_iter().filter(|left| matches!(left, Leftover::Queue(_))) {
                 let _ = ipc::remove(&left, &self.sandbox.directory);
@@ -475,6 +495,7 @@ impl Session {
     /// # Errors
     /// Broken, if the trace is not whole; fail, if a fault that had to happen met no call.
     pub fn pass(&mut self) -> Verdict {
+        self.look_at_memory()?;
         self.look_whole()?;
         for (fault, fired) in &self.tracer.faults {
             if fault.must_fire && fired.fired == 0 && !fault.calls.is_empty() {

@@ -40,7 +40,7 @@ impl Session {
             keep_data: false,
             most_events: limits.calls,
             most_processes: limits.processes as usize,
-            bounds_memory: false,
+            most_shared_memory: None,
         };
         process::tick_every(TICK)?;
         let sandbox = Sandbox { tier: Tier::Confined, refused: None, directory, programs: vec![path], reaper: None };

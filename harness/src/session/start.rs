@@ -18,6 +18,10 @@ use crate::trace::event::{Event, ProcessId};
 use crate::trace::object::Kind;
 use crate::verdict::Unpassed;
 
+/// Bytes of a run's memory that one process cannot have as its data: with data alone it meets its own limit before the run meets the whole's, the same way in
+/// every tier.
+const BESIDE_DATA: u64 = 16 << 20;
+
 /// A program about to be started.
 pub struct Start<'session> {
     session: &'session mut Session,
@@ -175,6 +179,7 @@ impl<'session> Start<'session> {
                 process::launch(&launch)?
             }
         };
+        session.bound_memory(launched.pid)?;
         let process = session.tracer.follow(launched.pid, number, &self.name)?;
         if let Some(called) = &self.called {
             session.tracer.call(number, called);
@@ -198,6 +203,17 @@ impl<'session> Start<'session> {
 }
 
 impl Session {
+    /// Puts a program that is not yet executed into the run's memory group, if it has one.
+    fn bound_memory(&mut self, pid: process::Pid) -> Result<(), Unpassed> {
+        match self.group.as_ref().map_or(Ok(()), |group| group.take_in(pid)) {
+            Err(error) => {
+                self.unbounded = Some(format!("a process cannot be put into the memory group: {error}"));
+                Err(Unpassed::Broken("a program cannot be put into the run's memory group".into()))
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     fn not_executed(&self, process: ProcessId) -> Unpassed {
         let failed = self.tracer.events.iter().rfind(|event| event.process == process && event.call == Call::Exec).and_then(Event::errno);
         let reason = failed.map_or_else(|| "its set-up failed".into(), |errno| io::Error::from_raw_os_error(errno).to_string());
@@ -234,7 +250,7 @@ fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_
         (libc::RLIMIT_FSIZE, 256 << 20),
         (libc::RLIMIT_CPU, limits.cpu_seconds * 2),
         (libc::RLIMIT_STACK, 8 << 20),
-        (libc::RLIMIT_DATA, 1 << 30),
+        (libc::RLIMIT_DATA, limits.memory_bytes() - BESIDE_DATA),
         (libc::RLIMIT_MEMLOCK, 8 << 20),
         (libc::RLIMIT_SIGPENDING, 4096),
         (libc::RLIMIT_MSGQUEUE, 819_200),
@@ -242,7 +258,7 @@ fn resource_limits(limits: &Limits, tier: Tier) -> Vec<(libc::__rlimit_resource_
         (libc::RLIMIT_NICE, 0),
     ];
     // Outside a user namespace this limit counts all processes of the user on the machine.
-    if tier == Tier::Namespaces {
+    if tier.has_namespaces() {
         // The supervisor and PID 1 are the same user's.
         resources.push((libc::RLIMIT_NPROC, limits.processes + 2));
     }

@@ -131,8 +131,8 @@ pub struct Options {
     pub most_events: usize,
     /// Most processes over the whole run.
     pub most_processes: usize,
-    /// Whether memory that no resource limit counts has limits for the run.
-    pub bounds_memory: bool,
+    /// Most bytes of mappings that no resource limit counts, where they are limited at all, and files in memory with them.
+    pub most_shared_memory: Option<u64>,
 }
 
 /// A call back for every finished call, for tools that print a trace.

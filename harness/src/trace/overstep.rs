@@ -18,9 +18,6 @@ const MOST_DESCRIPTORS: usize = 20_000;
 /// Most files in memory that a run makes, each of which is as long as any file may be.
 const MOST_MEMORY_FILES: usize = 4;
 
-/// Most bytes of a run's mappings that RLIMIT_DATA does not count.
-const MOST_UNCOUNTED: u64 = 1 << 30;
-
 /// What a process did that no program may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overstep {
@@ -82,9 +79,8 @@ impl Tracer {
     /// that is the same on every machine, and nothing that another thread does between the look and the call changes it.
     pub(super) fn makes_too_much_memory(&mut self, number: u64, arguments: &[u64; 6]) -> bool {
         let is = |call: &libc::c_long| number == call.cast_unsigned();
-        if !self.options.bounds_memory {
-            false
-        } else if MEMORY_FILES.iter().any(is) {
+        let Some(most) = self.options.most_shared_memory else { return false };
+        if MEMORY_FILES.iter().any(is) {
             self.memory_files += 1;
             let too_many = self.memory_files > MOST_MEMORY_FILES;
             if too_many {
@@ -98,11 +94,11 @@ impl Tracer {
             too_many
         } else if is(&libc::SYS_mmap) && arguments[3] & UNCOUNTED != 0 {
             self.uncounted_bytes = self.uncounted_bytes.saturating_add(arguments[1]);
-            let too_much = self.uncounted_bytes > MOST_UNCOUNTED;
+            let too_much = self.uncounted_bytes > most;
             if too_much {
                 self.overstep(
                     "limit",
-                    format!("a run maps at most {} MiB of shared memory", MOST_UNCOUNTED >> 20),
+                    format!("a run maps at most {} MiB of shared memory", most >> 20),
                     "it mapped more: what mmap was asked for with MAP_SHARED or MAP_GROWSDOWN, by all processes together",
                     "map as much as is used, and once: children inherit the mapping; mmap(2)",
                 );

@@ -179,6 +179,54 @@ static long mapped_by_two(long n)
     return n / 2 + mapped_shared(n - n / 2);
 }
 
+/* Each has 50 MiB, all at one time. */
+static long children_with_memory(long n)
+{
+    int gate[2], ready[2];
+    char byte;
+    if (pipe(gate) == -1 || pipe(ready) == -1)
+        return 0;
+    long got = 0;
+    for (; got < n; got++) {
+        if (fork() == 0) {
+            close(gate[1]);
+            volatile char *memory = malloc(50 << 20);
+            for (long at = 0; at < 50 << 20; at += 4096)
+                memory[at] = 1;
+            write(ready[1], "r", 1);
+            read(gate[0], &byte, 1);
+            _exit(0);
+        }
+        read(ready[0], &byte, 1);
+    }
+    close(gate[1]);
+    while (wait(NULL) > 0)
+        ;
+    return got;
+}
+
+/* Blocks of 10 MiB. */
+static long blocks(int file, long n)
+{
+    static char block[10 << 20];
+    long got = 0;
+    while (got < n && write(file, block, sizeof block) == (ssize_t) sizeof block)
+        got++;
+    return got;
+}
+
+static long blocks_of_a_file(long n)
+{
+    return blocks(open("blocks", O_CREAT | O_RDWR, 0600), n);
+}
+
+static long blocks_in_shared_memory_and_a_file(long n)
+{
+    int file = shm_open("/limits", O_CREAT | O_RDWR, 0600);
+    shm_unlink("/limits");
+    return blocks(file, 5) + blocks_of_a_file(n - 5);
+}
+
 static long seconds(long tenths)
 {
     struct timespec used;
@@ -217,7 +265,8 @@ int main(int argc, char **argv)
         { "memory_files", memory_files }, { "memory_files_elsewhere", memory_files_elsewhere },
         { "memory_files_in_threads", memory_files_in_threads }, { "mapped_shared", mapped_shared },
         { "mapped_from_a_device", mapped_from_a_device }, { "mapped_downwards", mapped_downwards }, { "mapped_privately", mapped_privately },
-        { "mapped_by_two", mapped_by_two },
+        { "mapped_by_two", mapped_by_two }, { "children_with_memory", children_with_memory }, { "blocks_of_a_file", blocks_of_a_file },
+        { "blocks_in_shared_memory_and_a_file", blocks_in_shared_memory_and_a_file },
     };
     for (size_t i = 0; argc == 3 && i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(argv[1], kinds[i].name) == 0) {

@@ -10,6 +10,7 @@ use harness::check::programs::Places;
 use harness::finding::Finding;
 use harness::lab::Lab;
 use harness::manifest::{Capability, Limits, Manifest};
+use harness::sandbox::group::Place;
 use harness::session::Session;
 use harness::verdict::{Unpassed, Verdict};
 
@@ -91,7 +92,7 @@ struct Surroundings {
     mounts: String,
     /// Shared memory and queues with this subject's name.
     objects: BTreeSet<String>,
-    /// Folders of runs without namespaces.
+    /// Folders of runs without namespaces, and memory groups.
     folders: BTreeSet<PathBuf>,
 }
 
@@ -116,7 +117,9 @@ impl Surroundings {
             .chain(posix_queue(name))
             .collect();
         let is_of_run = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lab-run-"));
-        let folders = entries(&std::env::temp_dir()).into_iter().filter(is_of_run).collect();
+        let is_our_group = |path: &PathBuf| path.to_string_lossy().contains(&format!("/lab-run-{}-", std::process::id()));
+        let groups = Place::look().map(|place| entries(place.folder())).unwrap_or_default();
+        let folders = entries(&std::env::temp_dir()).into_iter().filter(is_of_run).chain(groups.into_iter().filter(is_our_group)).collect();
         Self { processes, mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), objects, folders }
     }
 }
