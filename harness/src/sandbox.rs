@@ -23,6 +23,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::kernel::descriptor::{self, c_path};
+use crate::kernel::landlock::{self, Access};
 use crate::kernel::{namespace, process};
 use crate::procfs::Proc;
 
@@ -33,7 +34,7 @@ pub enum Tier {
     Bounded,
     /// B: namespaces of its own.
     Namespaces,
-    /// C: resource limits, the trace and a private folder; IPC objects, network and files are the system's.
+    /// C: resource limits, the trace and a private folder; IPC objects and network are the system's, and where the kernel has no Landlock its files.
     Confined,
 }
 
@@ -107,6 +108,8 @@ const NOBODY: u32 = 65534;
 const SYSTEM_FOLDERS: [&str; 8] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix"];
 /// Files of `/etc` that the loader and libc read.
 const SYSTEM_FILES: [&str; 4] = ["ld.so.cache", "alternatives", "protocols", "services"];
+/// Files of `/etc` that a run with namespaces has of its own.
+const OWN_FILES: [&str; 3] = ["passwd", "group", "hosts"];
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// The sandbox of one run, entered.
@@ -142,6 +145,46 @@ impl Sandbox {
         let tier = if bounded { Tier::Bounded } else { Tier::Namespaces };
         Ok((Self { tier, refused: None, directory: PathBuf::from("/tmp"), programs, reaper: Some(reaper) }, proc))
     }
+}
+
+impl Sandbox {
+    /// What programs can do with files, where no mount namespace decides that: nothing outside of their own folder but to read what is in sight with namespaces
+    /// too. Shared memory and queues are the machine's.
+    pub(crate) fn files_in_reach(&self) -> io::Result<Option<OwnedFd>> {
+        let Some(queues) = queues().filter(|_| !self.tier.has_namespaces()) else { return Ok(None) };
+        let below = |root: &str, names: &[&str]| -> Vec<PathBuf> { names.iter().map(|name| Path::new(root).join(name)).collect() };
+        let read =
+            [below("/", &SYSTEM_FOLDERS), below("/etc", &SYSTEM_FILES), below("/etc", &OWN_FILES), below("/", &["proc"]), self.programs.clone()]
+                .concat();
+        let write = below("/dev", &DEVICES);
+        let all = [below("/dev", &["shm"]), vec![queues, self.directory.clone()]].concat();
+        let rules = [(read, Access::Read), (write, Access::Write), (all, Access::All)];
+        let rules: Vec<(PathBuf, Access)> = rules.into_iter().flat_map(|(paths, access)| paths.into_iter().map(move |path| (path, access))).collect();
+        landlock::ruleset(&rules)
+    }
+}
+
+/// Why the files of the machine are in reach for programs without namespaces; `None` where they are not.
+#[must_use]
+pub fn files_not_confined() -> Option<&'static str> {
+    if landlock::version().is_none() {
+        Some("the kernel has no Landlock")
+    } else {
+        queues()
+            .is_none()
+            .then_some("with Landlock there would be no POSIX queues, for want of their file system: as root, mount -t mqueue none /dev/mqueue")
+    }
+}
+
+/// Where the file system of POSIX queues is: Landlock takes opening a queue for opening a file of it.
+fn queues() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let place = |line: &str| {
+        let mut fields = line.split(' ').skip(1);
+        let place = fields.next()?;
+        (fields.next()? == "mqueue").then(|| PathBuf::from(place))
+    };
+    mounts.lines().find_map(place)
 }
 
 /// Why a process is in no sandbox.

@@ -28,6 +28,16 @@ fn main() -> ExitCode {
         Test::new("with_namespaces_the_verdicts_are_as_in_the_table", with_namespaces),
         Test { environment: NO_GROUP, ..Test::new("without_a_memory_group_the_verdicts_are_the_same", without_a_group) },
         Test { environment: NO_NAMESPACES, ..Test::new("without_namespaces_on_request_the_verdicts_are_the_same", on_request) },
+        Test {
+            under: with_queues,
+            environment: NO_NAMESPACES,
+            ..Test::new("without_namespaces_files_outside_of_the_folder_are_out_of_reach", out_of_reach)
+        },
+        Test {
+            under: with_queues_as_ordinary_user,
+            environment: NO_NAMESPACES,
+            ..Test::new("as_an_ordinary_user_without_namespaces_files_outside_of_the_folder_are_out_of_reach", out_of_reach)
+        },
         Test { under: refusal, ..Test::new("where_namespaces_are_refused_the_verdicts_are_the_same", where_refused) },
         Test { under: ordinary_user, ..Test::new("as_an_ordinary_user_the_verdicts_are_the_same", with_namespaces) },
         Test {
@@ -58,6 +68,23 @@ fn ordinary_user() -> Result<Vec<String>, String> {
         return Err("install util-linux".into());
     }
     Ok(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned).to_vec())
+}
+
+/// The file system of queues is at some place: Landlock needs it. Only root can see to that; others take what there is.
+fn with_queues() -> Result<Vec<String>, String> {
+    const SCRIPT: &str = "mount -t mqueue none /mnt && exec \"$@\"";
+    // SAFETY: the call has no precondition.
+    if unsafe { libc::geteuid() } != 0 {
+        return Ok(Vec::new());
+    }
+    if installed::find("unshare").is_none() {
+        return Err("install util-linux".into());
+    }
+    Ok(["unshare", "--mount", "sh", "-c", SCRIPT, "sh"].map(str::to_owned).to_vec())
+}
+
+fn with_queues_as_ordinary_user() -> Result<Vec<String>, String> {
+    Ok([with_queues()?, ordinary_user()?].concat())
 }
 
 fn with_namespaces() {
@@ -91,6 +118,49 @@ fn assert_ordinary_where_asked() {
         // SAFETY: the call has no precondition.
         assert_ne!(unsafe { libc::geteuid() }, 0);
     }
+}
+
+/// What programs may do with which files is the same with and without namespaces, where the kernel has Landlock.
+fn out_of_reach() {
+    assert_ordinary_where_asked();
+    if let Some(reason) = sandbox::files_not_confined() {
+        // SAFETY: the call has no precondition.
+        assert!(unsafe { libc::geteuid() } != 0 || reason == "the kernel has no Landlock", "{reason}");
+        return println!("skipped: {reason}");
+    }
+    let subject = Subject::new("reaches");
+    let hidden = subject.executable().with_file_name("hidden");
+    std::fs::write(&hidden, "hidden").unwrap();
+    let hidden = hidden.to_string_lossy();
+    // What everybody may write to, but for the rules.
+    let open_to_all = std::env::temp_dir().join(format!("open-to-all-{}", std::process::id()));
+    std::fs::write(&open_to_all, "before").unwrap();
+    std::fs::set_permissions(&open_to_all, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let (open_to_all_text, beside) = (open_to_all.to_string_lossy(), std::env::temp_dir().join(format!("{}-beside", subject.name)));
+    let beside = beside.to_string_lossy();
+    let shared = format!("/dev/shm/{}", subject.name);
+    let table: [(&str, &str, &str); 12] = [
+        ("read", "/usr/bin/env", "done"),
+        ("read", "/proc/self/status", "done"),
+        ("make", "own", "done"),
+        ("write", "/dev/null", "done"),
+        ("make", &shared, "done"),
+        ("listen", "0", "done"),
+        ("read", &hidden, "Permission denied"),
+        ("read", &open_to_all_text, "Permission denied"),
+        ("write", &open_to_all_text, "Permission denied"),
+        ("empty", &open_to_all_text, "Permission denied"),
+        ("remove", &open_to_all_text, "Permission denied"),
+        ("make", &beside, "Permission denied"),
+    ];
+    for (act, path, said) in table {
+        assert_passes(subject.lab().run(&subject.name).args([act, path]).prints(format!("{said}\n")).exits(0).verdict());
+    }
+    assert_eq!(std::fs::read_to_string(&open_to_all).unwrap(), "before");
+    std::fs::remove_file(&open_to_all).unwrap();
+    subject.assert_nothing_is_left();
+    // What else the sandbox is there for is as without.
+    assert_table_holds();
 }
 
 /// The stamp on the results, and the words with which a check that needs namespaces is skipped.

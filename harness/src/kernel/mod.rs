@@ -7,6 +7,7 @@
 pub mod arch;
 pub mod descriptor;
 pub mod ipc;
+pub mod landlock;
 pub mod local;
 pub mod message;
 pub mod namespace;

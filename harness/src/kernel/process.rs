@@ -45,6 +45,8 @@ pub struct Launch {
     pub filter: Vec<Instruction>,
     /// The capabilities that the program keeps, by their numbers; those of the caller's that it does not name are lost at exec, where the user is not root.
     pub capabilities: Vec<u32>,
+    /// Which files the program can reach, where it cannot reach all: see [`super::landlock`].
+    pub files: Option<OwnedFd>,
     /// Whether the program is put into a session of its own.
     pub own_session: bool,
     /// Whether the kernel takes this program first where memory runs out.
@@ -87,6 +89,9 @@ pub fn launch(launch: &Launch) -> io::Result<Launched> {
     }
 }
 
+/// Where the set of rules for files is until the child has put it on itself.
+const FILES: i32 = 3;
+
 /// Runs in the child: async-signal-safe calls only. Returns only if something failed.
 fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environment: &[*const libc::c_char], wait: i32, gate: i32) {
     let mut byte = 0u8;
@@ -112,8 +117,16 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
             return;
         }
     }
-    // SAFETY: nothing in this child uses descriptors above 2 any more.
-    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+    let mut first_unused = 3;
+    if let Some(files) = &launch.files {
+        // SAFETY: both are numbers, the first of an open descriptor; what 3 was before is not used any more, unless it is the same.
+        if unsafe { libc::dup2(files.as_raw_fd(), FILES) } == -1 {
+            return;
+        }
+        first_unused = FILES + 1;
+    }
+    // SAFETY: nothing in this child uses these descriptors any more.
+    unsafe { libc::syscall(libc::SYS_close_range, first_unused, u32::MAX, 0) };
     if launch.fresh_signals {
         reset_signals();
     } else {
@@ -151,6 +164,13 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
     // SAFETY: PR_SET_NO_NEW_PRIVS takes integers.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == -1 {
         return;
+    }
+    if launch.files.is_some() {
+        if !super::landlock::restrict(FILES) {
+            return;
+        }
+        // SAFETY: nothing else uses the descriptor.
+        unsafe { libc::close(FILES) };
     }
     let program = libc::sock_fprog { len: launch.filter.len() as u16, filter: launch.filter.as_ptr().cast_mut() };
     // SAFETY: the program's pointer and length describe the vector, which the kernel copies.

@@ -414,12 +414,18 @@ impl Session {
     /// Fail, if none comes: the program ended, or waits.
     pub fn line(&mut self, program: Program) -> Result<String, Unpassed> {
         let goal = format!("a line from {} on standard output", self.running[program.0].name);
+        // What has been searched has no line's end: a line without one may be as long as all that is kept.
+        let mut searched = self.running[program.0].taken;
         self.until(&goal, |session| {
             let running = &mut session.running[program.0];
-            let rest = &running.output.bytes[running.taken..];
-            let Some(length) = rest.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-            let line = String::from_utf8_lossy(&rest[..length]).into_owned();
-            running.taken += length + 1;
+            let bytes = &running.output.bytes;
+            let Some(length) = bytes[searched..].iter().position(|byte| *byte == b'\n') else {
+                searched = bytes.len();
+                return Ok(None);
+            };
+            let end = searched + length;
+            let line = String::from_utf8_lossy(&bytes[running.taken..end]).into_owned();
+            running.taken = end + 1;
             Ok(Some(line))
         })
     }

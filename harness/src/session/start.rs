@@ -168,6 +168,7 @@ impl<'session> Start<'session> {
                 if session.stands { Reach::Trace } else { Reach::Sandbox },
             ),
             capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),
+            files: if session.stands { None } else { session.sandbox.files_in_reach()? },
             own_session: true,
             expendable: true,
             fresh_signals: true,
