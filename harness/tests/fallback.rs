@@ -38,6 +38,7 @@ fn main() -> ExitCode {
             environment: NO_NAMESPACES,
             ..Test::new("as_an_ordinary_user_without_namespaces_files_outside_of_the_folder_are_out_of_reach", out_of_reach)
         },
+        Test { under: lonely_user, ..Test::new("queues_that_others_have_used_up_are_no_fault_of_the_program", queues_used_up) },
         Test { under: refusal, ..Test::new("where_namespaces_are_refused_the_verdicts_are_the_same", where_refused) },
         Test { under: ordinary_user, ..Test::new("as_an_ordinary_user_the_verdicts_are_the_same", with_namespaces) },
         Test {
@@ -85,6 +86,41 @@ fn with_queues() -> Result<Vec<String>, String> {
 
 fn with_queues_as_ordinary_user() -> Result<Vec<String>, String> {
     Ok([with_queues()?, ordinary_user()?].concat())
+}
+
+/// An ordinary user whom nobody else is.
+fn lonely_user() -> Result<Vec<String>, String> {
+    let user = 60_000 + std::process::id() % 5000;
+    let words = ordinary_user()?;
+    Ok(words.iter().map(|word| word.replace("65534", &user.to_string())).collect())
+}
+
+/// The kernel counts all queues of a user: a run that meets the end of them without having made many has no verdict, and one that made them itself fails.
+fn queues_used_up() {
+    let subject = Subject::new("limits");
+    let run = |wanted: &str| subject.lab().run(&subject.name).args(["queues", wanted]).prints(format!("{wanted} all\n")).exits(0).verdict();
+    assert_passes(run("1"));
+    let mut taken = Vec::new();
+    loop {
+        let name = format!("/{}-{}\0", subject.name, taken.len());
+        // SAFETY: the name ends with a NUL byte, and without attributes the queue has the system's.
+        let queue = unsafe { libc::mq_open(name.as_ptr().cast(), libc::O_CREAT | libc::O_RDWR, 0o600, std::ptr::null::<libc::mq_attr>()) };
+        if queue == -1 {
+            break;
+        }
+        // SAFETY: as above.
+        unsafe { libc::mq_unlink(name.as_ptr().cast()) };
+        taken.push(queue);
+    }
+    assert!(!taken.is_empty());
+    // Room for less than another one of the default size.
+    let verdict = run("40");
+    // SAFETY: the descriptors are this test's own.
+    taken.iter().for_each(|queue| assert_eq!(unsafe { libc::mq_close(*queue) }, 0));
+    assert!(matches!(&verdict, Err(Unpassed::Broken(reason)) if reason.starts_with("other runs of the same user")), "{verdict:?}");
+    assert_passes(run("40"));
+    assert_eq!(word(run("200")), "output");
+    subject.assert_nothing_is_left();
 }
 
 fn with_namespaces() {

@@ -45,6 +45,8 @@ pub struct Launch {
     pub filter: Vec<Instruction>,
     /// The capabilities that the program keeps, by their numbers; those of the caller's that it does not name are lost at exec, where the user is not root.
     pub capabilities: Vec<u32>,
+    /// The file with which the program puts itself into a control group: `tasks` of version 1 of cgroups(7).
+    pub group: Option<OwnedFd>,
     /// Which files the program can reach, where it cannot reach all: see [`super::landlock`].
     pub files: Option<OwnedFd>,
     /// Whether the program is put into a session of its own.
@@ -57,6 +59,9 @@ pub struct Launch {
 
 /// The exit status of a child that could not be set up before exec.
 pub const SET_UP_FAILED: i32 = 126;
+
+/// The exit status of one that could not put itself into its control group.
+pub const GROUP_REFUSED: i32 = 125;
 
 /// A program that was forked and waits for [`Launched::go`] before it is set up and executed.
 pub struct Launched {
@@ -101,6 +106,12 @@ fn become_program(launch: &Launch, arguments: &[*const libc::c_char], environmen
     let opened = unsafe { libc::read(wait, (&raw mut byte).cast(), 1) };
     if opened != 1 {
         return;
+    }
+    if let Some(group) = &launch.group {
+        // SAFETY: pointer and length are the string's; 0 stands for the writer.
+        if unsafe { libc::write(group.as_raw_fd(), c"0".as_ptr().cast(), 1) } != 1 {
+            exit_now(GROUP_REFUSED);
+        }
     }
     if launch.own_session {
         // SAFETY: no precondition; a fresh child leads no process group.

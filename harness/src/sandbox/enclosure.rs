@@ -171,6 +171,7 @@ fn execute(request: &Request, mut message: File) -> Result<Answer, Failed> {
             .collect(),
         filter: filter(&Stops::These(Vec::new()), Reach::Sandbox),
         capabilities: Vec::new(),
+        group: None,
         files: None,
         own_session: true,
         expendable: true,

@@ -11,7 +11,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use crate::kernel::descriptor;
@@ -100,7 +100,9 @@ impl Place {
             return if descriptor::may_write(&folder) {
                 Ok(Self { folder, version: Version::One })
             } else {
-                Err(NoGroup::new("version 1 of the control groups gives memory groups to root alone"))
+                Err(NoGroup::new(
+                    "the memory hierarchy of the control groups (version 1) cannot be written to: it is root's alone, and containers have it read-only",
+                ))
             };
         }
         let (_, path) = lines.find(|(controllers, _)| controllers.is_empty()).ok_or_else(|| NoGroup::new("the kernel has no control groups"))?;
@@ -233,7 +235,7 @@ impl Group {
             }
         };
         let open = |name: &&str| File::open(at(name));
-        let members = File::options().write(true).open(at("cgroup.procs"))?;
+        let members = File::options().write(true).open(at(if version == Version::One { "tasks" } else { "cgroup.procs" }))?;
         Ok(Self {
             folder: folder.to_path_buf(),
             version,
@@ -244,12 +246,24 @@ impl Group {
         })
     }
 
-    /// Puts a process into the group. Its files were opened when the group was made, and the kernel asks what the user of that moment may do.
+    /// Version 1: the file with which a process of one thread puts itself into the group ([`process::Launch::group`]). That takes some 30 microseconds; another
+    /// process that is put into one waits for a grace period of the kernel's, some 10 ms. Version 2 does not have that way in for memory.
+    ///
+    /// # Errors
+    /// No more descriptors.
+    pub fn entrance(&self) -> io::Result<Option<OwnedFd>> {
+        (self.version == Version::One).then(|| Ok(self.members.try_clone()?.into())).transpose()
+    }
+
+    /// Puts a process into the group that has not done so itself. The files were opened when the group was made, and the kernel asks what the user of that moment may do.
     ///
     /// # Errors
     /// What the kernel refused.
     pub fn take_in(&self, pid: Pid) -> io::Result<()> {
-        (&self.members).write_all(pid.to_string().as_bytes())
+        match self.version {
+            Version::One => Ok(()),
+            Version::Two => (&self.members).write_all(pid.to_string().as_bytes()),
+        }
     }
 
     /// What the counters say now.
@@ -434,6 +448,7 @@ mod tests {
             (fake.text("g/memory.max"), fake.text("g/memory.swap.max"), fake.text("g/memory.oom.group")),
             ("1073741824".into(), "0ax".into(), "1".into())
         );
+        assert!(group.entrance().unwrap().is_none());
         group.take_in(4711).unwrap();
         assert_eq!(fake.text("g/cgroup.procs"), "4711");
         for (oom, kill, memory) in [(0, 0, Memory::Enough), (1, 1, Memory::Limit), (1, 0, Memory::Limit), (0, 1, Memory::Machine)] {
@@ -446,11 +461,15 @@ mod tests {
     fn a_group_of_version_1_has_its_limits_and_its_counters() {
         let control = |kill: u32| format!("oom_kill_disable 0\nunder_oom 0\noom_kill {kill}\n");
         let files =
-            [("g/memory.limit_in_bytes", "0"), ("g/cgroup.procs", ""), ("g/memory.oom_control", &control(0)), ("g/memory.max_usage_in_bytes", "0\n")];
+            [("g/memory.limit_in_bytes", "0"), ("g/tasks", ""), ("g/memory.oom_control", &control(0)), ("g/memory.max_usage_in_bytes", "0\n")];
         let fake = Fake::new("counters1", &files);
         // No kernel of these counts swap; only what is there is written to.
         let group = Group::set_up(Version::One, &fake.0.join("g"), 1 << 30).unwrap();
         assert_eq!(fake.text("g/memory.limit_in_bytes"), "1073741824");
+        // The process itself writes there.
+        assert!(group.entrance().unwrap().is_some());
+        group.take_in(4711).unwrap();
+        assert_eq!(fake.text("g/tasks"), "");
         let (all, half) = ("1073737728\n", "536870912\n");
         for (most, kill, memory) in [(half, 0, Memory::Enough), (all, 1, Memory::Limit), (all, 0, Memory::Enough), (half, 1, Memory::Machine)] {
             fake.put("g/memory.oom_control", &control(kill));
@@ -461,7 +480,7 @@ mod tests {
 
     #[test]
     fn a_group_whose_limit_cannot_be_written_is_none() {
-        let fake = Fake::new("none", &[("g/cgroup.procs", "")]);
+        let fake = Fake::new("none", &[("g/tasks", "")]);
         assert!(Group::set_up(Version::One, &fake.0.join("g"), 1 << 30).is_err());
         // In a folder that is no control group nothing is left of the attempt.
         let place = Place { folder: fake.0.clone(), version: Version::Two };

@@ -14,7 +14,7 @@ use crate::kernel::process::{self, Launch};
 use crate::kernel::seccomp::{Reach, Stops, filter};
 use crate::manifest::Limits;
 use crate::sandbox::Tier;
-use crate::trace::event::{Event, ProcessId};
+use crate::trace::event::{Event, Exit, ProcessId};
 use crate::trace::object::Kind;
 use crate::verdict::Unpassed;
 
@@ -168,6 +168,7 @@ impl<'session> Start<'session> {
                 if session.stands { Reach::Trace } else { Reach::Sandbox },
             ),
             capabilities: session.capabilities.iter().map(|capability| capability.number()).collect(),
+            group: session.group.as_ref().map_or(Ok(None), |group| group.entrance())?,
             files: if session.stands { None } else { session.sandbox.files_in_reach()? },
             own_session: true,
             expendable: true,
@@ -215,7 +216,10 @@ impl Session {
         }
     }
 
-    fn not_executed(&self, process: ProcessId) -> Unpassed {
+    fn not_executed(&mut self, process: ProcessId) -> Unpassed {
+        if self.group.is_some() && self.tracer.process(process).exit == Some(Exit::Status(process::GROUP_REFUSED)) {
+            self.unbounded = Some("a process cannot put itself into the memory group".into());
+        }
         let failed = self.tracer.events.iter().rfind(|event| event.process == process && event.call == Call::Exec).and_then(Event::errno);
         let reason = failed.map_or_else(|| "its set-up failed".into(), |errno| io::Error::from_raw_os_error(errno).to_string());
         Unpassed::Broken(format!("the program cannot be executed: {reason}"))

@@ -187,6 +187,7 @@ impl Tracer {
         let held = if result > -512 { self.holds_afterwards(&pending) } else { None };
         self.note_what_is_kept(pending.event);
         self.look_for_hidden_child(&pending, result);
+        self.note_queue(pid, &pending, result);
         self.tell(pending.event);
         if !self.options.keep_events {
             self.forget_events();

@@ -130,6 +130,15 @@ fn vector(pid: Pid, vector: &Vector, length: i64) -> Detail {
     Detail::Data(moved)
 }
 
+/// How many messages a queue is to hold, and of how many bytes; `struct mq_attr` of mq_open(2).
+pub fn queue_attributes(pid: Pid, at: u64) -> Option<(u64, u64)> {
+    if at == 0 {
+        return None;
+    }
+    let buffer = bytes::<32>(pid, at)?;
+    Some((word(&buffer, 8)?.max(0).cast_unsigned(), word(&buffer, 16)?.max(0).cast_unsigned()))
+}
+
 fn pair(pid: Pid, at: u64) -> Detail {
     let Some(buffer) = bytes::<8>(pid, at) else { return Detail::None };
     let number = |at: usize| i32::from_ne_bytes([buffer[at], buffer[at + 1], buffer[at + 2], buffer[at + 3]]);

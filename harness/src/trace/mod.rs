@@ -200,6 +200,8 @@ pub struct Tracer {
     /// Memory files made, and bytes mapped where no resource limit counts them.
     memory_files: usize,
     uncounted_bytes: u64,
+    /// Bytes that the queues hold which were to be made.
+    queue_bytes: u64,
     options: Options,
 }
 
@@ -222,6 +224,7 @@ impl Tracer {
             looked_at_descriptors: 0,
             memory_files: 0,
             uncounted_bytes: 0,
+            queue_bytes: 0,
             activity: 0,
             fruitless: 0,
             output_waits: false,

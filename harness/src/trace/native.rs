@@ -36,6 +36,7 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
         limits: Vec::new(),
         filter: filter(stops, Reach::Trace),
         capabilities: Vec::new(),
+        group: None,
         files: None,
         own_session: false,
         expendable: false,

@@ -1,11 +1,12 @@
 //! What no program may do in a run, and how it is noticed: limits, and ways out of the tracer's sight.
 //!
 //! Theory of operation: what the tracer cannot see for a reason of its own makes it blind, and the run has no verdict. Here it is the program's doing: it
-//! is certain, the same every time, and so it is a failure with a reason.
+//! is certain, the same every time, and so it is a failure with a reason. What others of the same user have used up is neither: then the run has no verdict.
 
-use super::{Pending, Tracer};
+use super::{Pending, Tracer, decode};
 use crate::call::Call;
 use crate::finding::Finding;
+use crate::kernel::process::Pid;
 use crate::kernel::seccomp::{MEMORY_FILES, UNCOUNTED};
 use crate::trace::event::Detail;
 
@@ -17,6 +18,15 @@ const MOST_DESCRIPTORS: usize = 20_000;
 
 /// Most files in memory that a run makes, each of which is as long as any file may be.
 const MOST_MEMORY_FILES: usize = 4;
+
+/// Bytes of messages that a run's own queues may hold together, about half of what a user may have: with so few it is others who have used that up.
+const FEW_IN_QUEUES: u64 = 400 << 10;
+/// What a queue without attributes of its own holds; mq_overview(7), `msg_default` and `msgsize_default`.
+const DEFAULT_QUEUE: (u64, u64) = (10, 8192);
+/// With so few open descriptors it is not for their number that no other one can be had.
+const FEW_DESCRIPTORS: usize = 1000;
+/// What the kernel counts besides for each message.
+const BESIDE_A_MESSAGE: u64 = 64;
 
 /// What a process did that no program may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +116,29 @@ impl Tracer {
             too_much
         } else {
             false
+        }
+    }
+
+    /// A queue that was made, or was not, for want of room in what a user may have in queues (RLIMIT_MSGQUEUE): the kernel counts all of a user's, and so a run may
+    /// fail for what another one did.
+    pub(super) fn note_queue(&mut self, pid: Pid, pending: &Pending, result: i64) {
+        let event = &self.events[pending.event];
+        if event.call != Call::MqOpen
+            || event.arguments[1] as i32 & libc::O_CREAT == 0
+            || pending.result.is_some()
+            || self.options.most_shared_memory.is_none()
+        {
+            return;
+        }
+        let (messages, size) = decode::queue_attributes(pid, event.arguments[3]).unwrap_or(DEFAULT_QUEUE);
+        self.queue_bytes = self.queue_bytes.saturating_add(messages.saturating_mul(size.saturating_add(BESIDE_A_MESSAGE)));
+        if result == -i64::from(libc::EMFILE)
+            && self.queue_bytes <= FEW_IN_QUEUES
+            && self.proc.descriptors(pid).is_ok_and(|held| held.len() < FEW_DESCRIPTORS)
+        {
+            self.blind.get_or_insert_with(|| {
+                "other runs of the same user have used up what a user may have in POSIX queues (ulimit -q); do it alone, or as root, who becomes another user for each run".into()
+            });
         }
     }
 
