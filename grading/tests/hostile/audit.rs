@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The machine before a batch.
@@ -32,19 +33,37 @@ impl Audit {
     }
 }
 
-/// The control groups of the machine, of all hierarchies, that are not another program's.
+/// The control groups of runs, of all hierarchies, that nobody holds: others run labs on the machine at the same time, and have theirs locked.
 fn groups() -> BTreeSet<PathBuf> {
+    let mut left = unlocked_groups();
+    // Whoever makes or removes one has it unlocked for a moment; one that is left stays. Looking is all that is waited for.
+    for _ in 0..200 {
+        if left.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let still = unlocked_groups();
+        left.retain(|group| still.contains(group));
+    }
+    left
+}
+
+fn unlocked_groups() -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut open = vec![PathBuf::from("/sys/fs/cgroup")];
     while let Some(folder) = open.pop() {
         for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| path.is_dir() && !path.is_symlink())
         {
-            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lab-")) {
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lab-run-")) {
                 found.insert(path.clone());
             }
             open.push(path);
         }
     }
+    // A line of it: `1: FLOCK  ADVISORY  WRITE 4711 00:20:99 0 EOF`.
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let is_locked = |path: &PathBuf| fs::metadata(path).is_ok_and(|metadata| locks.contains(&format!(":{} 0 EOF", metadata.ino())));
+    found.retain(|path| !is_locked(path) && path.exists());
     found
 }
 

@@ -23,6 +23,8 @@ const BEGINNING: &str = "lab-run-";
 const OWN: &str = "lab-own";
 /// How many bytes may be left where a group is at its limit: what was wanted is not always one page.
 const NEARLY: u64 = 4 << 20;
+/// How many names are tried for a group before it is given up.
+const MOST_NAMES: usize = 1000;
 /// How often processes are moved before a group that is never empty is given up.
 const ROUNDS: usize = 50;
 
@@ -193,12 +195,18 @@ impl Group {
         let mut number = 0;
         loop {
             let folder = place.folder.join(format!("{BEGINNING}{}-{number}", process::own_pid()));
+            number += 1;
             match fs::create_dir(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(error) => return Err(error),
-                Ok(()) => match Self::set_up(place.version, &folder, bytes) {
-                    // Another run took it for a stale one before it was locked.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.exists() => number += 1,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made?,
+            }
+            let lock = File::open(&folder);
+            match lock.and_then(|lock| descriptor::lock(lock.as_fd()).map(|()| lock)) {
+                // Another run has taken it for a left-over one, and removes it.
+                Err(_) if number < MOST_NAMES => {}
+                lock => match Self::set_up(place.version, &folder, bytes, lock?) {
+                    // As above, a moment before.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.exists() && number < MOST_NAMES => {}
                     Err(error) => {
                         let _ = fs::remove_dir(&folder);
                         return Err(error);
@@ -209,12 +217,7 @@ impl Group {
         }
     }
 
-    fn set_up(version: Version, folder: &Path, bytes: u64) -> io::Result<Self> {
-        let lock = File::open(folder)?;
-        if descriptor::lock(lock.as_fd()).is_err() {
-            // Whoever holds it is about to remove the folder.
-            return Err(io::ErrorKind::NotFound.into());
-        }
+    fn set_up(version: Version, folder: &Path, bytes: u64, lock: File) -> io::Result<Self> {
         let at = |name: &str| folder.join(name);
         let counters: &[&str] = match version {
             Version::One => {
@@ -443,7 +446,7 @@ mod tests {
             ("g/memory.events", &events(0, 0)),
         ];
         let fake = Fake::new("counters", &files);
-        let group = Group::set_up(Version::Two, &fake.0.join("g"), 1 << 30).unwrap();
+        let group = Group::set_up(Version::Two, &fake.0.join("g"), 1 << 30, File::open(fake.0.join("g")).unwrap()).unwrap();
         assert_eq!(
             (fake.text("g/memory.max"), fake.text("g/memory.swap.max"), fake.text("g/memory.oom.group")),
             ("1073741824".into(), "0ax".into(), "1".into())
@@ -464,7 +467,7 @@ mod tests {
             [("g/memory.limit_in_bytes", "0"), ("g/tasks", ""), ("g/memory.oom_control", &control(0)), ("g/memory.max_usage_in_bytes", "0\n")];
         let fake = Fake::new("counters1", &files);
         // No kernel of these counts swap; only what is there is written to.
-        let group = Group::set_up(Version::One, &fake.0.join("g"), 1 << 30).unwrap();
+        let group = Group::set_up(Version::One, &fake.0.join("g"), 1 << 30, File::open(fake.0.join("g")).unwrap()).unwrap();
         assert_eq!(fake.text("g/memory.limit_in_bytes"), "1073741824");
         // The process itself writes there.
         assert!(group.entrance().unwrap().is_some());
@@ -479,9 +482,27 @@ mod tests {
     }
 
     #[test]
+    fn a_group_that_is_locked_is_in_use() {
+        let fake = Fake::new("locked", &[]);
+        let place = Place { folder: fake.0.clone(), version: Version::One };
+        [0, 1].iter().for_each(|number| fs::create_dir_all(fake.0.join(format!("lab-run-1-{number}"))).unwrap());
+        fs::create_dir(fake.0.join("another")).unwrap();
+        let lock = File::open(fake.0.join("lab-run-1-1")).unwrap();
+        descriptor::lock(lock.as_fd()).unwrap();
+        place.remove_stale();
+        let names = || {
+            fs::read_dir(&fake.0).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(names().into_iter().collect::<Vec<_>>(), ["another", "lab-run-1-1"]);
+        drop(lock);
+        place.remove_stale();
+        assert_eq!(names().into_iter().collect::<Vec<_>>(), ["another"]);
+    }
+
+    #[test]
     fn a_group_whose_limit_cannot_be_written_is_none() {
         let fake = Fake::new("none", &[("g/tasks", "")]);
-        assert!(Group::set_up(Version::One, &fake.0.join("g"), 1 << 30).is_err());
+        assert!(Group::set_up(Version::One, &fake.0.join("g"), 1 << 30, File::open(fake.0.join("g")).unwrap()).is_err());
         // In a folder that is no control group nothing is left of the attempt.
         let place = Place { folder: fake.0.clone(), version: Version::Two };
         assert!(Group::make(&place, 1 << 30).is_err());
