@@ -131,8 +131,8 @@ fn one_stage(lab: &Lab) -> Verdict {
     case.run(lab, |session, pipeline| exits(session, pipeline, Exit::Status(128 + signal.1)))
 }
 
-/// A stage is divided into words at spaces and tabs. There may be several in a row, and some before the first word and after the last. No other
-/// character has a meaning of its own. A command without a slash is looked for in PATH.
+/// A stage is divided into words at spaces and tabs. There may be several in a row, and some before the first word and after the last. No other character has
+/// a meaning of its own, and a word need not be UTF-8. A command without a slash is looked for in PATH.
 fn words_divided(lab: &Lab) -> Verdict {
     let words = lab.words(3..6);
     let bracketed = |words: &[String]| words.iter().map(|word| format!("[{word}]\n")).collect::<String>();
@@ -152,6 +152,11 @@ fn words_divided(lab: &Lab) -> Verdict {
         ["\n", "\r", "\u{b}", "\u{c}", "\u{85}", "\u{a0}", "\u{2003}"].map(|blank| format!("a{blank}{}", lab.word())).into();
     let case = Case::of(&[&format!("printf [%s]\\n {}", other_blanks.join(" ")), "cat"]).when("words hold blanks that are neither spaces nor tabs");
     case.run(lab, |session, pipeline| prints(session, pipeline, bracketed(&other_blanks).as_bytes()))?;
+
+    // Latin-1: none of these bytes is UTF-8 there.
+    let latin = [b"caf\xe9-", words[0].as_bytes(), b"\xff\x80"].concat();
+    let case = Case::of_bytes(&[&[b"printf [%s]\\n ", &latin[..]].concat(), b"cat"]).when("a word is not UTF-8");
+    case.run(lab, |session, pipeline| prints(session, pipeline, &[b"[", &latin[..], b"]\n"].concat()))?;
 
     let case = Case::of(&["/bin/sh ./script", "cat"]).script("script", format!("echo {}\n", words[0])).when("a command holds a slash");
     case.run(lab, |session, pipeline| prints(session, pipeline, format!("{}\n", words[0]).as_bytes()))

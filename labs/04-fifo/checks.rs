@@ -136,12 +136,13 @@ fn blocks_follow(lab: &Lab) -> Verdict {
 
 /// Each seqc gets its own answer, and a seqc that takes its time after its request holds up no other.
 fn replies_not_mixed(lab: &Lab) -> Verdict {
-    let (folder, slow_count, quick_count) = (lab.word(), count(lab), count(lab));
+    // Both want as many numbers: what is named after that is the same for both.
+    let (folder, count) = (lab.word(), count(lab));
     lab.session(|session| {
         let server = start_server(session, &folder)?;
-        let (slow, held) = ask_and_hold(session, &server, slow_count)?;
+        let (slow, held) = ask_and_hold(session, &server, count)?;
         let next = "seqd must not wait for one client while others ask: see in which call it does; open(2), O_NONBLOCK";
-        let quick = take(session, &server, quick_count, slow_count);
+        let quick = take(session, &server, count, count);
         quick.map_err(|unpassed| when(advise(unpassed, next), "another seqc has asked before and has not read its answer yet"))?;
         session.release(held)?;
         gets(session, slow, 0).map_err(|unpassed| when(unpassed, "a seqc that was slow goes on after another one was served"))?;

@@ -5,6 +5,8 @@
 
 use harness::prelude::*;
 
+#[path = "checks/damage.rs"]
+mod damage;
 #[path = "checks/deadlines.rs"]
 mod deadlines;
 #[path = "checks/steps.rs"]
@@ -200,7 +202,8 @@ fn get_times_out(lab: &Lab) -> Verdict {
         has_ended_well(session, get, &text(&lines[..1]))?;
         session.pass()
     })
-    .map_err(|unpassed| when(unpassed, "a line comes while `ring get -t 60000` waits"))
+    .map_err(|unpassed| when(unpassed, "a line comes while `ring get -t 60000` waits"))?;
+    deadlines::count_anew(lab)
 }
 
 /// Lines and indices stand where the handout says: `head` is the slot of the oldest line, `tail` the one for the next, and each slot between them holds the
@@ -304,8 +307,9 @@ fn refused(session: &mut Session, name: &str, input: &[u8]) -> Looked {
     fails(session, &["get", name], b"", "ring: ")
 }
 
-/// A capacity that does not fit the object, an index that is not below the capacity, and a length of more than 252 are damage. The command that meets it
-/// prints a line that begins with `ring: ` on standard error, prints no line, and exits 1. It does not keep the mutex: the next command reports it as well.
+/// A capacity that does not fit the object, an index that is not below the capacity, and a length of more than 252 are damage. The command that meets it, also
+/// one that has been at work for a while, prints a line that begins with `ring: ` on standard error, prints no line, and exits 1. It does not keep the mutex:
+/// the next command reports it as well.
 fn damage_reported(lab: &Lab) -> Verdict {
     let capacity = lab.number(4..8) as u32;
     let wild = lab.number(1 << 20..1 << 31) as u32;
@@ -347,7 +351,9 @@ fn damage_reported(lab: &Lab) -> Verdict {
             places.iter().try_for_each(|place| poke(name, *place, value))
         })
     })?;
-    damaged("the object is shorter than its capacity says", &["get", "put"], &|name: &str| set_length(name, SLOTS + SLOT * u64::from(capacity) - 1))
+    damaged("the object is shorter than its capacity says", &["get", "put"], &|name: &str| set_length(name, SLOTS + SLOT * u64::from(capacity) - 1))?;
+    damage::while_put_works(lab)?;
+    damage::while_get_waits(lab)
 }
 
 /// Any number of `put` and `get` may work on a ring at the same time. Every line comes out once and whole, those of one `put` come out of each `get` in their

@@ -22,8 +22,8 @@ harness::checks! {
     port_reused, stops, short_counts, interrupted, connect_interrupted, accept_aborted, errors_reported, usage
 }
 
-/// `echod` listens on the port given, or for port 0 on one that the kernel chooses, on every IPv4 address of the machine, and prints `listening PORT` with
-/// the port it is bound to.
+/// `echod` listens on the port given, or for port 0 on one that the kernel chooses, on every IPv4 address of the machine, and prints `listening PORT` with the
+/// port it is bound to once clients can connect.
 fn listens(lab: &Lab) -> Verdict {
     // All of 127.0.0.0/8 are addresses of the machine.
     let another = Ipv4Addr::new(127, lab.number(1..255) as u8, lab.number(1..255) as u8, lab.number(2..255) as u8);
@@ -33,12 +33,24 @@ fn listens(lab: &Lab) -> Verdict {
         under("with a port given", session.connect(server.port))?;
         let server = Server::start(session, &[])?;
         under("with port 0", session.connect(server.port))?;
+        under("just before the line is printed", connects_before_line(session))?;
         let server = Server::start(session, &[])?;
         let goal = "echod takes clients at every IPv4 address of the machine";
         let next = "bind to INADDR_ANY: bound to one address, a socket takes no client at another; ip(7)";
         expecting(goal, next, session.connect_to(another, server.port))?;
         session.pass()
     })
+}
+
+/// The line is about to be printed, and somebody who waits for it could connect.
+fn connects_before_line(session: &mut Session) -> Result<(), Unpassed> {
+    let port = free_port(session)?;
+    let line = session.arm(hold_at(Write).on_standard_output().in_program("echod"));
+    session.program("echod").arg(port.to_string()).start()?;
+    session.until_held(line)?;
+    let next = "print the line when the socket listens, and not before; listen(2)";
+    expecting("a client can connect when echod prints `listening PORT`", next, session.connect(port))?;
+    session.release(line)
 }
 
 /// A port whose two bytes differ, so that their order shows; with its bytes exchanged it is none that only root may use.
@@ -263,7 +275,7 @@ fn tools(lab: &Lab) -> Verdict {
     talks_with_netcat(lab)
 }
 
-/// A client that resets its connection, or goes away before it has taken its answer, does not stop the server.
+/// A client that resets its connection, or goes away before it has taken its answer, does not stop the server, which closes the connection.
 fn client_gone(lab: &Lab) -> Verdict {
     let (message, flood) = (binary(lab, 100), binary(lab, 1 << 20));
     under("when a client resets its connection while the server waits for it to say something", after_reset(lab, &message, |_, _| Ok(())))?;
@@ -280,6 +292,7 @@ fn after_reset(lab: &Lab, message: &[u8], meanwhile: impl FnOnce(&mut Session, &
         session.settle()?;
         client.reset()?;
         session.settle()?;
+        holds_no_connection(session, server)?;
         server.serve_another(session, message)?;
         session.pass()
     })

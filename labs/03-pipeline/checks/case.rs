@@ -9,7 +9,7 @@ const MOST_LISTED: usize = 6;
 
 /// A run that is yet to be.
 pub struct Case {
-    stages: Vec<String>,
+    stages: Vec<Vec<u8>>,
     scripts: Vec<(String, String)>,
     input: Vec<u8>,
     input_stays_open: bool,
@@ -21,8 +21,13 @@ pub struct Case {
 impl Case {
     /// These stages, with an empty standard input.
     pub fn of(stages: &[&str]) -> Self {
+        Self::of_bytes(&stages.iter().map(|stage| stage.as_bytes()).collect::<Vec<_>>())
+    }
+
+    /// The same, where the stages need not be UTF-8.
+    pub fn of_bytes(stages: &[&[u8]]) -> Self {
         Self {
-            stages: stages.iter().map(|stage| (*stage).to_owned()).collect(),
+            stages: stages.iter().map(|stage| stage.to_vec()).collect(),
             scripts: Vec::new(),
             input: Vec::new(),
             input_stays_open: false,
@@ -86,7 +91,7 @@ impl Case {
             for fault in self.faults {
                 session.arm(fault);
             }
-            let start = session.program("pipeline").args(self.stages);
+            let start = self.stages.into_iter().fold(session.program("pipeline"), |start, stage| start.arg_bytes(stage));
             let start = if self.input_stays_open { start.open_stdin() } else { start.stdin(self.input) };
             let pipeline = self.closed.iter().fold(start, |start, stream| start.closed(*stream)).start()?;
             drive(session, pipeline)
@@ -99,7 +104,9 @@ impl Case {
 
     /// The run in words: what was started, and what its scripts hold.
     fn lines(&self) -> Vec<String> {
-        let stages: Vec<String> = self.stages.iter().take(MOST_LISTED).map(|stage| format!(" '{}'", stage.escape_debug())).collect();
+        // UTF-8 is shown as text, and what is none of it byte for byte.
+        let shown = |stage: &Vec<u8>| str::from_utf8(stage).map_or_else(|_| stage.escape_ascii().to_string(), |text| text.escape_debug().to_string());
+        let stages: Vec<String> = self.stages.iter().take(MOST_LISTED).map(|stage| format!(" '{}'", shown(stage))).collect();
         let more = if self.stages.len() > MOST_LISTED { " …" } else { "" };
         let script = |(name, text): &(String, String)| format!("the file ./{name}: {}", text.trim_end().replace('\n', "; "));
         std::iter::once(format!("the run: pipeline{}{more}", stages.concat())).chain(self.scripts.iter().map(script)).collect()

@@ -35,7 +35,35 @@ fn pointing(unpassed: Unpassed) -> Unpassed {
     }
 }
 
-pub fn meets_perl_on_either_side(lab: &Lab) -> Verdict {
+/// What `ipcs` says of the objects while a writer waits for a reader.
+fn listed(lab: &Lab) -> Verdict {
+    let bytes = any_bytes(lab, lab.number(300..600) as usize);
+    on_a_keyfile(lab, |keyfile| {
+        keyfile.first(Side::Writer, &bytes, |_| None)?;
+        for (option, objects, expected) in [("-m", "segments", "one segment, mode 600, 4096 bytes"), ("-s", "semaphore sets", "one set, mode 600")] {
+            let ipcs = keyfile.session.installed_program("ipcs", "util-linux")?.arg(option).start()?;
+            keyfile.session.exit(ipcs)?;
+            exits(keyfile.session, ipcs, Exit::Status(0))?;
+            let table = String::from_utf8_lossy(keyfile.session.stdout(ipcs)).into_owned();
+            // Key, id, owner, mode, and then the bytes or the number of semaphores.
+            let rows: Vec<Vec<&str>> = table.lines().filter(|line| line.starts_with("0x")).map(|line| line.split_whitespace().collect()).collect();
+            let observed = match &rows[..] {
+                [row] if option == "-m" => format!("one segment, mode {}, {} bytes", row[3], row[4]),
+                [row] => format!("one set, mode {}", row[3]),
+                rows => format!("{} {objects}", rows.len()),
+            };
+            if observed != expected {
+                let next = "size and mode are given where an object is made, and a mode is octal: 0o600; shmget(2), semget(2)";
+                return Err(Finding::new("mode", format!("`ipcs {option}` shows {expected}"), observed, next).into());
+            }
+        }
+        Ok(())
+    })
+    .map_err(|unpassed| when(unpassed, "`xfr write` has handed over a piece and waits"))
+}
+
+pub fn meets_the_handout(lab: &Lab) -> Verdict {
+    listed(lab)?;
     meets_perl(lab, Side::Writer)?;
     meets_perl(lab, Side::Reader)
 }

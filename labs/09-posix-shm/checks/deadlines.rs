@@ -1,6 +1,6 @@
 //! Deadlines: until when sem_timedwait sleeps, beside the wall clock at the moments of the start and of the call.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::prelude::*;
 
@@ -56,4 +56,39 @@ pub fn deadlines(session: &Session, program: Program) -> Vec<(f64, f64)> {
 /// A moment of the wall clock in seconds since 1970, good to a microsecond.
 fn seconds(moment: SystemTime) -> f64 {
     moment.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// The limit is that of one line, and counts anew for the next: much of it is over when the first line comes.
+pub fn count_anew(lab: &Lab) -> Verdict {
+    const WAITED: Duration = Duration::from_secs(40);
+    let (name, capacity, lines) = (name(lab), lab.number(3..6), lines(lab, 2));
+    let arguments = ["get", "-n", "2", "-t", "60000", &name];
+    let verdict = lab.session(|session| {
+        session.trace_too(FUTEX);
+        session.let_time_jump();
+        create(session, &name, capacity)?;
+        let get = start(session, &arguments, b"")?;
+        for line in &lines {
+            let goal = "get waits for each line until 60 seconds after the line before it";
+            session.until_asleep_for_a_while(goal).map_err(|unpassed| expecting(unpassed, goal))?;
+            session.let_time_pass(WAITED)?;
+            if session.has_ended(get) {
+                let next = "take the time anew for each line: `-t` is a limit for one wait, not for all of them; sem_timedwait(3)";
+                let finding = Finding::new("deadline", goal, format!("it gives up {} seconds after that line", WAITED.as_secs()), next);
+                return Err(finding.with(session.end_lines(get)).into());
+            }
+            put(session, &name, std::slice::from_ref(line))?;
+        }
+        session.exit(get)?;
+        has_ended_well(session, get, &text(&lines))?;
+        session.pass()
+    });
+    verdict.map_err(|unpassed| when(unpassed, "each line comes 40 seconds after `ring get -n 2 -t 60000` began to wait for it"))
+}
+
+fn expecting(unpassed: Unpassed, goal: &str) -> Unpassed {
+    match unpassed {
+        Unpassed::Fail(finding) => Finding { expected: goal.to_owned(), ..*finding }.into(),
+        other => other,
+    }
 }
