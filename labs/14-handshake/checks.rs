@@ -22,7 +22,7 @@ mod watching;
 
 use captures::Clock;
 use harness::prelude::*;
-use segments::{ACK, FIN, LINK, PSH, RST, SYN, Segment, Talk, again as sent_again};
+use segments::{ACK, CWR, ECE, FIN, LINK, PSH, RST, SYN, Segment, Talk, again as sent_again};
 use tools::tcpdump_reads;
 use watching::{Watch, pointing_to, under};
 
@@ -31,9 +31,10 @@ harness::checks! {
     tools, interrupted, tcp_info, tcp_state, errors_reported, usage
 }
 
-/// For each new connection `watch` prints a line SYN, a line SYN-ACK and a line ACK, with the addresses, ports and numbers that the segments carry, and each
-/// segment once.
+/// For each new connection `watch` prints a line SYN, a line SYN-ACK and a line ACK, with the addresses, ports and numbers that the segments carry, whatever
+/// other flags they have (such as those of ECN), and each segment once.
 fn handshake(lab: &Lab) -> Verdict {
+    let talk = Talk::draw(lab);
     lab.session(|session| {
         let mut watch = Watch::start(lab, session)?;
         let listener = session.listen()?;
@@ -42,6 +43,11 @@ fn handshake(lab: &Lab) -> Verdict {
             held.push(session.connect(listener.port)?);
             held.push(session.accept(&listener)?);
             watch.has_seen_all(session)?;
+        }
+        let flagged = |segment: Segment, flags: u8| Segment { flags: segment.flags | flags, ..segment };
+        let asks = [(flagged(talk.syn(), ECE | CWR), "SYN"), (flagged(talk.syn_ack(), ECE), "SYN-ACK"), (flagged(talk.ack(), PSH), "ACK")];
+        for (segment, name) in &asks {
+            under("where the two sides agree on ECN (RFC 3168)", watch.shows(session, segment, &segment.line(name)))?;
         }
         watch.finish(session)
     })

@@ -9,6 +9,9 @@ pub const SYN: u8 = 0x02;
 pub const RST: u8 = 0x04;
 pub const PSH: u8 = 0x08;
 pub const ACK: u8 = 0x10;
+/// The two of ECN: RFC 3168.
+pub const ECE: u8 = 0x40;
+pub const CWR: u8 = 0x80;
 
 /// Length of the link header, on loopback as on Ethernet.
 pub const LINK: usize = 14;

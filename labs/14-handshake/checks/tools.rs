@@ -4,7 +4,6 @@ use harness::prelude::*;
 
 use crate::endings::{FILE, start};
 use crate::segments::{ACK, FIN, PSH, RST, SYN, Segment};
-use crate::watching::{expecting, under};
 
 /// What tcpdump is to say of this frame: both ends, flags and the sequence number, as far as it prints one.
 fn told(segment: &Segment) -> String {
@@ -36,8 +35,11 @@ pub fn tcpdump_reads(lab: &Lab) -> Verdict {
         let tcpdump = session.installed_program("tcpdump", "tcpdump")?.args(["-n", "-S", "-t", "-r", &file]).start()?;
         let goal = "tcpdump -r FILE reads the frames that have come so far";
         let next = "see what tcpdump says on standard error: may another process of the same user read FILE? open(2), mode; pcap-savefile(5)";
-        expecting(goal, next, session.exit(tcpdump))?;
-        under("while watch waits", expecting(goal, next, exits(session, tcpdump, Exit::Status(0))))?;
+        let ended = session.exit(tcpdump).and_then(|_| exits(session, tcpdump, Exit::Status(0)));
+        ended.map_err(|unpassed| match unpassed {
+            Unpassed::Fail(finding) => Finding { expected: goal.to_owned(), next: next.to_owned(), ..*finding }.when("while watch waits").into(),
+            other => other,
+        })?;
         let printed = String::from_utf8_lossy(session.stdout(tcpdump)).into_owned();
         let expected: Vec<String> = frames.iter().filter_map(|frame| Segment::read(frame)).map(|segment| told(&segment)).collect();
         let lines: Vec<&str> = printed.lines().collect();
