@@ -1,10 +1,10 @@
-"""An fdget that keeps clients waiting: some connect and say nothing, then one asks, and the silent ones ask after it."""
+"""An fdget that keeps others waiting: for each line of its input a client connects and says nothing. At its end another one asks, and the silent ones after it."""
 
 import os
 import socket
 import sys
 
-path, name, silent = sys.argv[1], os.fsencode(sys.argv[2]), int(sys.argv[3])
+path, name = sys.argv[1], os.fsencode(sys.argv[2])
 
 
 def connected():
@@ -24,6 +24,8 @@ def ask(client):
         sys.exit("more than an answer comes")
 
 
-waiting = [connected() for _ in range(silent)]
+waiting = []
+while sys.stdin.buffer.raw.read(1):
+    waiting.append(connected())
 for client in [connected()] + waiting:
     ask(client)

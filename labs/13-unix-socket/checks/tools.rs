@@ -8,11 +8,11 @@ const CLIENT: &str = include_str!("client.py");
 const BROKER: &str = include_str!("broker.py");
 
 /// How many clients say nothing until another one has its file.
-const SILENT: &str = "5";
+const SILENT: usize = 5;
 
 fn start_python(session: &mut Session, script: &str, arguments: &[&str]) -> Result<Program, Unpassed> {
     let python = session.installed_program("python3", "python3")?.called("Python");
-    python.args(["-I", "-S", "-c", script]).args(arguments.iter().copied()).start()
+    python.args(["-I", "-S", "-c", script]).args(arguments.iter().copied()).open_stdin().start()
 }
 
 fn receives_descriptors(lab: &Lab) -> Verdict {
@@ -20,14 +20,19 @@ fn receives_descriptors(lab: &Lab) -> Verdict {
     lab.session(|session| {
         let broker = Broker::start(lab, session)?;
         broker.make_file(name.as_bytes(), &content)?;
-        let client = start_python(session, CLIENT, &[&broker.socket, &name, SILENT])?;
+        let client = start_python(session, CLIENT, &[&broker.socket, &name])?;
+        for _ in 0..SILENT {
+            session.feed(client, b"\n");
+            // One after the other, so that the sockets have the same order every time.
+            session.settle()?;
+        }
+        session.end_input(client);
         let goal = format!("fdbroker serves a client while {SILENT} others are connected and say nothing, and then these");
         let next = "see whom each process and thread of the broker's waits for: a client that is silent may keep nobody else waiting, however many there are";
         expecting(&goal, next, session.exit(client))?;
         broker.goes_on(session)?;
         exits(session, client, Exit::Status(0))?;
-        let times = 1 + SILENT.parse().unwrap_or(0);
-        prints(session, client, &content.repeat(times))?;
+        prints(session, client, &content.repeat(1 + SILENT))?;
         session.pass()
     })
 }
