@@ -33,8 +33,12 @@ fn are_all_served(lab: &Lab) -> Verdict {
             let goal = format!("each of {CLIENTS} clients that are connected at once is served, the one that came last first");
             let next =
                 "see whom echod waits for before it accepts or serves this client: there is no limit to the number of children; accept(2), fork(2)";
-            let answered = session.until(&goal, |session| Ok((session.stdout(*client).len() >= line.len()).then_some(())));
+            let answered =
+                session.until(&goal, |session| Ok((session.stdout(*client).len() >= line.len() || session.has_ended(*client)).then_some(())));
             expecting(&goal, next, answered)?;
+            if session.has_ended(*client) {
+                return Err(Finding::new("connection", goal, "the connection of one of them is closed before it has its answer", next).into());
+            }
         }
         for (client, line) in clients {
             session.end_input(client);
