@@ -83,6 +83,8 @@ impl Broker {
         match answer.as_slice().try_into() {
             Ok(number) => Ok(i32::from_ne_bytes(number)),
             Err(_) => {
+                // The client may learn of the connection's end before the tracer does of the broker's.
+                session.last_words(self.program)?;
                 self.goes_on(session)?;
                 let observed = format!("the connection ends after {} bytes of the answer", answer.len());
                 Err(Finding::new("answer", goal, observed, "send all four bytes, and then close; sendmsg(2)").into())
