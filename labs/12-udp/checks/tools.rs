@@ -79,6 +79,6 @@ fn answers_as_a_server(lab: &Lab) -> Verdict {
 }
 
 pub fn asks_with_netcat(lab: &Lab) -> Verdict {
-    asks_as_a_client(lab).map_err(|unpassed| when(unpassed, "with nc as the client"))?;
-    answers_as_a_server(lab).map_err(|unpassed| when(unpassed, "with nc as the server"))
+    asks_as_a_client(lab).map_err(|unpassed| when(unpassed, "nc is the client"))?;
+    answers_as_a_server(lab).map_err(|unpassed| when(unpassed, "nc is the server"))
 }
