@@ -33,6 +33,7 @@ pub struct ReadyLab<'a> {
 #[derive(Debug)]
 pub struct Programs {
     folder: TempDir,
+    timelines: Option<PathBuf>,
 }
 
 /// How building a set of sources ended.
@@ -76,7 +77,7 @@ impl<'a> ReadyLab<'a> {
                 stopped => return Ok(Outcome::Stopped(stopped)),
             }
         }
-        Ok(Outcome::Programs(Programs { folder }))
+        Ok(Outcome::Programs(Programs { folder, timelines: None }))
     }
 
     /// Runs the named checks (none: all of them) on the programs; the records, in the lab's order.
@@ -88,6 +89,9 @@ impl<'a> ReadyLab<'a> {
             self.lab.manifest.checks.iter().map(|check| &*check.name).filter(|name| names.is_empty() || names.contains(name)).collect();
         let mut command = self.check_executable();
         command.arg("--lab-run").args(names).args(["--seed", &seed.to_string(), "--jobs", "1", "--programs"]).arg(programs.path());
+        if let Some(folder) = programs.timelines() {
+            command.arg("--timelines").arg(folder);
+        }
         let limits = Limits {
             wall: Duration::from_secs(SECONDS_PER_CHECK * (self.lab.manifest.checks.len() as u64 + 1)),
             cpu_seconds: None,
@@ -172,6 +176,25 @@ impl<'a> ReadyLab<'a> {
 }
 
 impl Programs {
+    /// The same programs; checks that they fail leave the timeline of that run in a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn with_timelines(mut self) -> Result<Self, Failure> {
+        let path = self.folder.path().join("timelines");
+        // What one run did is not for the next one to read.
+        let made = fs::create_dir(&path).and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o700)));
+        made.map_err(|error| Failure::machine("make", &path, &error))?;
+        self.timelines = Some(path);
+        Ok(self)
+    }
+
+    /// The folder of timelines, if they are wanted: a file for each failed check, by its name.
+    #[must_use]
+    pub fn timelines(&self) -> Option<&Path> {
+        self.timelines.as_deref()
+    }
+
     /// The folder that holds the executables by their programs' names.
     #[must_use]
     pub fn path(&self) -> PathBuf {

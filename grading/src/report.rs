@@ -12,6 +12,7 @@ pub mod heat;
 pub mod mistakes;
 pub mod page;
 pub mod student;
+pub mod timeline;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +24,8 @@ use harness::student::hidden;
 
 use crate::failure::Failure;
 use crate::records::Records;
+use crate::run::record::Record;
+use crate::run::timelines::Timelines;
 use crate::whole::Draft;
 
 /// What the course says about its labs, by the labs' folder names.
@@ -79,15 +82,19 @@ impl Course {
     }
 }
 
-/// Writes `class.html` and `students/<student>.html` in a folder. `released` says that the marks are, so that checks that wait for that are shown to students.
+/// Writes `class.html` and `students/<student>.html` in a folder. `from` is where the records were read: timelines are beside them. `released` says that the marks are, so that checks that wait for that are shown to students.
 ///
 /// # Errors
 /// A folder that holds something else, or that cannot be written.
-pub fn write(records: &Records, course: &Course, released: bool, folder: &Path) -> Result<(), Failure> {
+pub fn write(records: &Records, from: &Path, course: &Course, released: bool, folder: &Path) -> Result<(), Failure> {
     let draft = Draft::new(folder)?;
     draft.write(Path::new("class.html"), class::page(records, course).as_bytes())?;
+    // The records may have been named themselves, and not the folder that they are in.
+    let out = if from.join("records").is_dir() { from } else { from.parent().unwrap_or(from) };
     for student in &records.students {
-        draft.write(&Path::new("students").join(format!("{}.html", student.folder)), student::page(student, course, released).as_bytes())?;
+        let timelines = |record: &Record| Timelines::read(out, &student.folder, record);
+        let page = student::page(student, &timelines, course, released);
+        draft.write(&Path::new("students").join(format!("{}.html", student.folder)), page.as_bytes())?;
     }
     draft.put_in_place()
 }

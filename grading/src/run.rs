@@ -19,6 +19,7 @@ pub mod record;
 pub mod roster;
 pub mod shard;
 pub mod store;
+pub mod timelines;
 pub mod version;
 pub mod work;
 

@@ -29,7 +29,7 @@ pub use in_process::SOURCES_VARIABLE;
 pub(crate) use in_process::last_panic;
 pub use programs::Programs;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Timelines};
 use crate::verdict::Verdict;
 use arguments::{Arguments, Mode};
 use registry::Registry;
@@ -134,15 +134,16 @@ fn serve(source: LabSource, checks: &[(&'static str, CheckFn)]) -> Result<ExitCo
     let registry = Registry::new(source, checks)?;
     let seed = seed::choose(arguments.seed)?;
     match arguments.mode {
-        Mode::One { name, timelines } => {
+        Mode::One { name, timelines, failure } => {
             let index = registry.index_of(&name)?;
             let create = |path: std::path::PathBuf| std::fs::File::create(&path).map_err(|error| format!("{}: {error}", path.display()));
-            let timelines = timelines.map(create).transpose()?;
+            let all = timelines.map(create).transpose()?.map(Timelines::All);
+            let timelines = all.or(failure.map(create).transpose()?.map(Timelines::OfFailure));
             Ok(in_process::print(&registry, index, Programs::new(arguments.programs, source.package), seed, timelines))
         }
-        Mode::Run { names, jobs } => {
+        Mode::Run { names, jobs, timelines } => {
             let asked_for = registry.indices_of(&names)?;
-            Ok(lab_run::run(&Session::new(registry, seed, arguments.programs), &asked_for, jobs))
+            Ok(lab_run::run(&Session::new(registry, seed, arguments.programs).with_timelines(timelines), &asked_for, jobs))
         }
         Mode::Libtest(rest) => Ok(libtest::run(rest, Session::new(registry, seed, arguments.programs))),
     }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use crate::run::Run;
 use crate::sandbox::group::{Group, Place};
 use crate::sandbox::{self, NotEntered, Tier};
 use crate::session::Session;
+use crate::timeline::Timeline;
 use crate::verdict::{Passed, Unpassed, Verdict};
 
 /// Seconds of real time after which a supervisor is given up: far beyond every limit that it keeps itself.
@@ -37,8 +39,8 @@ pub struct Lab {
     refused: RefCell<Option<String>>,
     /// Where memory groups are made, or why none can be, once it is known.
     groups: RefCell<Option<Result<Place, String>>>,
-    /// Where each run writes its timeline, if it is to.
-    timelines: Option<File>,
+    /// Where runs write their timelines, if they are to.
+    timelines: Option<Timelines>,
     /// The folders whose files messages may show lines of.
     sources: Vec<PathBuf>,
 }
@@ -61,10 +63,10 @@ impl Lab {
         }
     }
 
-    /// The same lab, whose runs write their timelines to this file, each as a line of JSON.
+    /// The same lab, whose runs write their timelines.
     #[must_use]
-    pub fn with_timelines(mut self, file: Option<File>) -> Self {
-        self.timelines = file;
+    pub fn with_timelines(mut self, timelines: Option<Timelines>) -> Self {
+        self.timelines = timelines;
         self
     }
 
@@ -224,13 +226,40 @@ fn in_bytes(mut report: Report) -> Vec<u8> {
     if text.len() <= MOST_REPORT { text } else { Vec::new() }
 }
 
+/// Where the timelines of a check's runs go, as JSON. The files are open before a run begins: its supervisor sees no others.
+#[derive(Debug)]
+pub enum Timelines {
+    /// Those of all runs, each on a line.
+    All(File),
+    /// That of the last run that failed, at a length that can be looked at.
+    OfFailure(File),
+}
+
+/// Lanes and steps of the timeline of a failed run.
+const LOOKED_AT: (usize, usize) = (8, 120);
+
+impl Timelines {
+    fn write(&self, session: &Session, verdict: &Verdict) -> io::Result<()> {
+        let line = |timeline: &Timeline| Ok::<_, io::Error>(serde_json::to_string(timeline)? + "\n");
+        match self {
+            Self::All(file) => io::Write::write_all(&mut &*file, line(&session.timeline())?.as_bytes()),
+            Self::OfFailure(file) if matches!(verdict, Err(Unpassed::Fail(_))) => {
+                let text = line(&session.timeline().folded().cut(LOOKED_AT.0, LOOKED_AT.1))?;
+                file.set_len(0)?;
+                FileExt::write_all_at(file, text.as_bytes(), 0)
+            }
+            Self::OfFailure(_) => Ok(()),
+        }
+    }
+}
+
 /// The supervisor's whole life: into the sandbox, the check, and everything taken down again.
 fn supervise(
     programs: &[(String, PathBuf)],
     manifest: &Manifest,
     refused: Option<String>,
     group: Option<Rc<Group>>,
-    timelines: Option<&File>,
+    timelines: Option<&Timelines>,
     drive: impl FnOnce(&mut Session) -> Verdict,
 ) -> Report {
     let mut session = match Session::enter(programs, manifest, refused, group) {
@@ -251,11 +280,9 @@ fn supervise(
     if let Some(reason) = session.unbounded.take() {
         return session.take_down().map_or_else(|error| Report::Verdict(Err(error.into())), |()| Report::Unbounded(reason));
     }
-    if let Some(mut file) = timelines {
+    if let Some(timelines) = timelines {
         // Whoever reads it finds a line missing.
-        let _ = serde_json::to_string(&session.timeline())
-            .map_err(io::Error::from)
-            .and_then(|line| io::Write::write_all(&mut file, format!("{line}\n").as_bytes()));
+        let _ = timelines.write(&session, &verdict);
     }
     let taken_down = session.take_down().map_err(Unpassed::from);
     Report::Verdict(taken_down.and(verdict.map(|Passed(())| ())))

@@ -34,7 +34,7 @@ pub fn report(arguments: &ReportArguments) -> Result<u8, Failure> {
         Ok(root) => Course::of(&workspace::labs(&root, &[])?),
         Err(_) => Course::default(),
     };
-    report::write(&records, &course, arguments.released, &arguments.out)?;
+    report::write(&records, &arguments.records, &course, arguments.released, &arguments.out)?;
     anstream::println!("{}: {}", counted(records.students.len(), "student"), arguments.out.join("class.html").display());
     Ok(super::export::tell_attention(&records))
 }

@@ -7,12 +7,13 @@ use crate::export::{KEPT_BACK, KeptBack, ToldCheck, in_words, told};
 use crate::late::decimal;
 use crate::records::StudentRecords;
 use crate::report::page::{counted, name, prose, text};
-use crate::report::{Course, finding, page};
+use crate::report::{Course, finding, page, timeline};
 use crate::run::record::{Record, Status};
+use crate::run::timelines::Timelines;
 
-/// The page. `released` says that the marks are.
+/// The page. `timelines` gives those of a record, `released` says that the marks are.
 #[must_use]
-pub fn page(student: &StudentRecords, course: &Course, released: bool) -> String {
+pub fn page(student: &StudentRecords, timelines: &dyn Fn(&Record) -> Option<Timelines>, course: &Course, released: bool) -> String {
     let hundredths = student.records.iter().map(|record| student.hundredths(record)).sum();
     let (points, of) = (decimal(hundredths), student.records.iter().map(|record| record.max_points).sum::<u32>());
     let body = html! {
@@ -24,13 +25,13 @@ pub fn page(student: &StudentRecords, course: &Course, released: bool) -> String
                     ul { @for record in &student.records { li { a href={ "#" (record.lab) } { (text(&record.lab)) } " " span.faint.number { (decimal(student.hundredths(record))) "/" (record.max_points) } } } }
                 }
             }
-            @for record in &student.records { (lab(student, record, course, released)) }
+            @for record in &student.records { (lab(student, record, timelines(record).as_ref(), course, released)) }
         }
     };
     page::page(&format!("{}: {points} of {of} points", student.name), None, &body)
 }
 
-fn lab(student: &StudentRecords, record: &Record, course: &Course, released: bool) -> Markup {
+fn lab(student: &StudentRecords, record: &Record, timelines: Option<&Timelines>, course: &Course, released: bool) -> Markup {
     let title = course.title(&record.lab);
     html! {
         section aria-labelledby=(record.lab) {
@@ -61,7 +62,7 @@ fn lab(student: &StudentRecords, record: &Record, course: &Course, released: boo
             }
             @if record.outcome.status == Status::Built {
                 @let told = told(record, released);
-                @for told in &told.shown { (check(record, told, course)) }
+                @for told in &told.shown { (check(record, told, timelines, course)) }
                 @if let Some(kept_back) = &told.kept_back { (total(kept_back)) }
             }
         }
@@ -77,7 +78,7 @@ fn total(kept_back: &KeptBack) -> Markup {
     }
 }
 
-fn check(record: &Record, told: &ToldCheck<'_>, course: &Course) -> Markup {
+fn check(record: &Record, told: &ToldCheck<'_>, timelines: Option<&Timelines>, course: &Course) -> Markup {
     let check = told.check;
     let help = course.check(&record.lab, &check.name);
     html! {
@@ -94,6 +95,10 @@ fn check(record: &Record, told: &ToldCheck<'_>, course: &Course) -> Markup {
                     // One line, as it is where a check before it failed, is no block of code.
                     None if told.message.trim_end().lines().count() <= 1 => p { (text(told.message.trim_start_matches("reason:").trim())) },
                     None => pre tabindex="0" { (text(told.message.trim_end())) },
+                }
+                // Whoever is not told the finding is not shown the run either.
+                @if let Some(run) = timelines.and_then(|timelines| timelines.of(&check.name)).filter(|_| told.finding.is_some()) {
+                    (timeline::drawn(run, &format!("{} {}", record.lab, check.name)))
                 }
                 @if check.verdict == Word::Fail {
                     @if let Some(help) = help {

@@ -15,6 +15,7 @@ use crate::run::plan::{Plan, record_path};
 use crate::run::record::Record;
 use crate::run::shard::{SHARDS, Shard};
 use crate::run::store::{self, Store};
+use crate::run::timelines::Timelines;
 use crate::run::{Request, attention, grades, policy};
 
 /// What came of it.
@@ -71,7 +72,7 @@ pub fn merge(root: &Path, request: &Request, from: &[PathBuf]) -> Result<Merged,
                         merged.problems.push(format!("{who}{shard}: two records that differ, in {first} and in {other}"));
                     }
                     merged.doubled += usize::from(!rest.is_empty());
-                    all.push((number, unit.lab, first.folder.join(&path), path.clone()));
+                    all.push((number, unit.lab, first.folder.clone(), path.clone()));
                 }
             }
             expected.insert(path);
@@ -84,9 +85,15 @@ pub fn merge(root: &Path, request: &Request, from: &[PathBuf]) -> Result<Merged,
     merged.records = all.len();
     all.sort();
     let mut sums = Vec::new();
-    for (number, _, source, path) in all {
+    for (number, lab, folder, path) in all {
+        let source = folder.join(&path);
         let bytes = fs::read(&source).map_err(|error| Failure::machine("read", &source, &error))?;
         let record: Record = serde_json::from_slice(&bytes).map_err(|error| Failure::Broken(format!("{} has changed: {error}", source.display())))?;
+        let timelines = Timelines::path(&plan.roster.students[number].record_name, &plan.labs[lab].folder);
+        // They may be there or not; the record says all that counts.
+        if let Some(timelines_there) = fs::read(folder.join(&timelines)).ok().filter(|bytes| !store.holds(&timelines, bytes)) {
+            store.write(&timelines, &timelines_there)?;
+        }
         if !store.holds(&path, &bytes) {
             store.write(&path, &bytes)?;
         }

@@ -87,6 +87,12 @@ impl Store {
         Ok(Self { folder, scratch, _lock: lock })
     }
 
+    /// The folder itself.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder for builds, which goes at the end.
     #[must_use]
     pub fn scratch(&self) -> &Path {

@@ -18,6 +18,7 @@ use crate::run::plan::{Plan, Unit, record_path};
 use crate::run::record::{Build, Record, Status};
 use crate::run::roster::Student;
 use crate::run::store::Store;
+use crate::run::timelines::Timelines;
 use crate::sources::{self, Source};
 
 /// Findings that say that time ran out: their kinds.
@@ -48,6 +49,9 @@ pub struct Done {
     /// What grading the same submission again has changed.
     pub change: Option<String>,
 }
+
+/// What a unit came to: the record, and the timelines of what failed.
+type Made = (Record, Option<Timelines>);
 
 /// One student's part of a unit that is still to do.
 struct Open<'a> {
@@ -97,14 +101,14 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// The machine does not do its part, or the disk is full.
     pub fn grade(&self, unit: &Unit, ready: Option<&ReadyLab<'_>>, alone: bool) -> Result<Option<Vec<Done>>, Failure> {
-        let (mut done, mut open, mut model) = (Vec::new(), Vec::new(), None);
+        let (mut done, mut open, mut model): (_, _, Option<Made>) = (Vec::new(), Vec::new(), None);
         for &student in &unit.students {
             match self.open(unit, student) {
                 Ok((record, path, same)) => {
                     if !same {
                         self.write(&path, &record)?;
                     }
-                    model.get_or_insert_with(|| record.clone());
+                    model.get_or_insert_with(|| (record.clone(), self.kept_timelines(self.name(student), &record)));
                     done.push(Done { student, record, kept: true, change: None });
                 }
                 Err(task) => open.push(*task),
@@ -118,10 +122,11 @@ impl<'a> Desk<'a> {
             let Some(record) = self.make(unit, first, ready, alone)? else { return Ok(None) };
             model = Some(record);
         }
-        let Some(model) = model else { return Ok(Some(done)) };
+        let Some((model, timelines)) = model else { return Ok(Some(done)) };
         for task in open {
             let Record { student, ids, submitted, marked_late, .. } = task.fresh;
             let record = Record { student, ids, submitted, marked_late, ..model.clone() };
+            self.write_timelines(task.number, &record, timelines.as_ref())?;
             self.write(&task.path, &record)?;
             let change = task.before.as_ref().and_then(|before| change(before, &record));
             done.push(Done { student: task.number, record, kept: false, change });
@@ -135,13 +140,30 @@ impl<'a> Desk<'a> {
         self.store.write(path, text.as_bytes())
     }
 
+    /// The name of a student's folder of records.
+    fn name(&self, student: usize) -> &str {
+        &self.plan.roster.students[student].record_name
+    }
+
+    fn kept_timelines(&self, student: &str, record: &Record) -> Option<Timelines> {
+        Timelines::read(self.store.folder(), student, record)
+    }
+
+    /// Before the record, so that one that is there has its timelines.
+    fn write_timelines(&self, student: usize, record: &Record, timelines: Option<&Timelines>) -> Result<(), Failure> {
+        let Some(timelines) = timelines.filter(|timelines| !timelines.is_empty()) else { return Ok(()) };
+        let mut text = serde_json::to_string(timelines).map_err(|error| Failure::Broken(format!("write the timelines: {error}")))?;
+        text.push('\n');
+        self.store.write(&Timelines::path(self.name(student), &record.lab), text.as_bytes())
+    }
+
     /// The record of one student's work; `None` if it has to be done again alone.
-    fn make(&self, unit: &Unit, task: &Open<'_>, ready: &ReadyLab<'_>, alone: bool) -> Result<Option<Record>, Failure> {
+    fn make(&self, unit: &Unit, task: &Open<'_>, ready: &ReadyLab<'_>, alone: bool) -> Result<Option<Made>, Failure> {
         let (lab, fresh) = (self.plan.lab(unit), task.fresh.clone());
         let unclear = |message: String, status| Record { needs_attention: true, ..fresh.clone().not_built(Build { status, message }, lab) };
         let collected = collect(&self.plan.submissions, task.student, lab);
         if collected.digest() != unit.digest {
-            return Ok(Some(unclear("the submission changed while it was graded; start again".into(), Status::Refused)));
+            return Ok(Some((unclear("the submission changed while it was graded; start again".into(), Status::Refused), None)));
         }
         let record = match collected {
             Collected::Missing(message) => fresh.not_built(Build { status: Status::MissingFile, message }, lab),
@@ -149,18 +171,20 @@ impl<'a> Desk<'a> {
             Collected::Unreadable(message) => unclear(message, Status::Refused),
             Collected::Sources(sources) => return self.check(task, &sources, ready, alone),
         };
-        Ok(Some(record))
+        Ok(Some((record, None)))
     }
 
-    fn check(&self, task: &Open<'_>, sources: &[Source], ready: &ReadyLab<'_>, alone: bool) -> Result<Option<Record>, Failure> {
+    fn check(&self, task: &Open<'_>, sources: &[Source], ready: &ReadyLab<'_>, alone: bool) -> Result<Option<Made>, Failure> {
         let (lab, fresh) = (ready.lab, task.fresh.clone());
         let programs = match ready.build(sources, self.store.scratch())? {
-            Outcome::Programs(programs) => programs,
-            Outcome::Stopped(Built::Refused(message)) => return Ok(Some(fresh.not_built(Build { status: Status::Refused, message }, lab))),
-            Outcome::Stopped(Built::Errors(message)) => return Ok(Some(fresh.not_built(Build { status: Status::CompileError, message }, lab))),
+            Outcome::Programs(programs) => programs.with_timelines()?,
+            Outcome::Stopped(Built::Refused(message)) => return Ok(Some((fresh.not_built(Build { status: Status::Refused, message }, lab), None))),
+            Outcome::Stopped(Built::Errors(message)) => {
+                return Ok(Some((fresh.not_built(Build { status: Status::CompileError, message }, lab), None)));
+            }
             Outcome::Stopped(Built::Unclear(_)) if !alone => return Ok(None),
             Outcome::Stopped(Built::Unclear(message)) => {
-                return Ok(Some(Record { needs_attention: true, ..fresh.not_built(Build { status: Status::CompileError, message }, lab) }));
+                return Ok(Some((Record { needs_attention: true, ..fresh.not_built(Build { status: Status::CompileError, message }, lab) }, None)));
             }
             Outcome::Stopped(Built::Program) => return Err(Failure::Broken("a build stopped without a reason".into())),
         };
@@ -177,9 +201,13 @@ impl<'a> Desk<'a> {
             records
         });
         let record = fresh.checked(ready, verdicts);
+        let timelines = programs.timelines().map(|folder| Timelines::collect(folder, &record));
         Ok(Some(match (&task.extent, &task.before) {
-            (Extent::Checks(_), Some(before)) => before.clone().with_checks_of(record),
-            _ => record,
+            (Extent::Checks(_), Some(before)) => {
+                let kept = self.kept_timelines(self.name(task.number), before);
+                (before.clone().with_checks_of(record), timelines.map(|timelines| timelines.and(kept)))
+            }
+            _ => (record, timelines),
         }))
     }
 }

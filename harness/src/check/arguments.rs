@@ -1,6 +1,7 @@
 //! The command line of a check executable.
 //!
-//! Theory of operation: `--seed`, `--programs` and `--program` are understood everywhere, `--timelines` beside `--lab-check`. `--lab-run` and `--lab-check` choose a mode of ours, whose command lines are
+//! Theory of operation: `--seed`, `--programs` and `--program` are understood everywhere, `--timelines` beside `--lab-check`, `--failure` too, and `--timelines` beside
+//! `--lab-run` is the folder of those files. `--lab-run` and `--lab-check` choose a mode of ours, whose command lines are
 //! written by other programs and are read strictly. Anything else is libtest's and goes on to it untouched, errors included.
 
 use std::ffi::OsString;
@@ -15,10 +16,10 @@ use super::programs::Places;
 pub(super) enum Mode {
     /// libtest's command line, the executable's own name included.
     Libtest(Vec<OsString>),
-    /// Run these checks (none named: all), so many at a time.
-    Run { names: Vec<String>, jobs: Option<NonZeroUsize> },
-    /// Do this check in this process, and write the timelines of its runs to this file, if one is named.
-    One { name: String, timelines: Option<PathBuf> },
+    /// Run these checks (none named: all), so many at a time, and write the timeline of the run that a check failed in to the file of the check's name in this folder.
+    Run { names: Vec<String>, jobs: Option<NonZeroUsize>, timelines: Option<PathBuf> },
+    /// Do this check in this process, and write the timelines of its runs to the first file, that of the run that it fails in to the second, if they are named.
+    One { name: String, timelines: Option<PathBuf>, failure: Option<PathBuf> },
 }
 
 /// The command line, taken apart.
@@ -40,7 +41,7 @@ impl Arguments {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
         let mut rest: Vec<OsString> = arguments.next().into_iter().collect();
-        let (mut seed, mut programs, mut one, mut timelines, mut run) = (None, Places::default(), None, None, false);
+        let (mut seed, mut programs, mut one, mut timelines, mut failure, mut run) = (None, Places::default(), None, None, None, false);
         while let Some(argument) = arguments.next() {
             let text = argument.to_string_lossy();
             let (option, mut value) = match text.split_once('=') {
@@ -55,16 +56,19 @@ impl Arguments {
                 "--program" => programs.files.extend([name_and_file(&take("NAME=FILE")?)?]),
                 "--lab-check" => one = Some(take("NAME")?.to_string_lossy().into_owned()),
                 "--timelines" => timelines = Some(PathBuf::from(take("FILE")?)),
+                "--failure" => failure = Some(PathBuf::from(take("FILE")?)),
                 "--lab-run" => run = true,
                 _ => rest.push(argument),
             }
         }
         let mode = match one {
             Some(_) if run => return Err("--lab-run and --lab-check exclude each other".into()),
-            None if timelines.is_some() => return Err("--timelines goes with --lab-check".into()),
-            Some(name) if rest.len() < 2 => Mode::One { name, timelines },
+            None if failure.is_some() => return Err("--failure goes with --lab-check".into()),
+            None if timelines.is_some() && !run => return Err("--timelines goes with --lab-check or --lab-run".into()),
+            Some(_) if timelines.is_some() && failure.is_some() => return Err("--timelines and --failure exclude each other".into()),
+            Some(name) if rest.len() < 2 => Mode::One { name, timelines, failure },
             Some(_) => return Err(format!("unexpected argument `{}` after --lab-check NAME", rest[1].to_string_lossy())),
-            None if run => names_and_jobs(rest)?,
+            None if run => names_and_jobs(rest, timelines)?,
             None => Mode::Libtest(rest),
         };
         Ok(Self { mode, seed, programs })
@@ -72,7 +76,7 @@ impl Arguments {
 }
 
 /// What stands beside `--lab-run`.
-fn names_and_jobs(rest: Vec<OsString>) -> Result<Mode, String> {
+fn names_and_jobs(rest: Vec<OsString>, timelines: Option<PathBuf>) -> Result<Mode, String> {
     let (mut names, mut jobs) = (Vec::new(), None);
     let mut rest = rest.into_iter().skip(1);
     while let Some(argument) = rest.next() {
@@ -83,12 +87,12 @@ fn names_and_jobs(rest: Vec<OsString>) -> Result<Mode, String> {
                 jobs = Some(number("--jobs", &value)?);
             }
             _ if text.starts_with('-') => {
-                return Err(format!("unexpected option `{text}`; --lab-run has NAME…, --seed N, --programs DIR, --program NAME=FILE and --jobs N"));
+                return Err(format!("unexpected option `{text}`; --lab-run has NAME…, --seed N, --programs DIR, --program NAME=FILE, --timelines DIR and --jobs N"));
             }
             _ => names.push(text),
         }
     }
-    Ok(Mode::Run { names, jobs })
+    Ok(Mode::Run { names, jobs, timelines })
 }
 
 /// `NAME=FILE`, where FILE may have any bytes.
@@ -121,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_run_has_names_and_jobs() {
-        let arguments = parse("checks --lab-run a --jobs 3 b --seed=9").unwrap();
-        let mode = Mode::Run { names: vec!["a".into(), "b".into()], jobs: NonZeroUsize::new(3) };
+        let arguments = parse("checks --lab-run a --jobs 3 b --seed=9 --timelines t").unwrap();
+        let mode = Mode::Run { names: vec!["a".into(), "b".into()], jobs: NonZeroUsize::new(3), timelines: Some("t".into()) };
         assert_eq!(arguments, Arguments { mode, seed: Some(9), programs: Places::default() });
     }
 
@@ -144,6 +148,8 @@ mod tests {
             ("checks --lab-check a b", "`b`"),
             ("checks --lab-check a --lab-run", "--lab-run"),
             ("checks --timelines f", "--lab-check"),
+            ("checks --lab-run --failure f", "--lab-check"),
+            ("checks --lab-check a --failure f --timelines g", "--failure"),
             ("checks --program f", "NAME=FILE"),
         ];
         for (line, named) in cases {

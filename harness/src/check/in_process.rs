@@ -4,7 +4,6 @@
 //! to nothing. It prints its record as the last thing; a process that dies on the way has printed none, and whoever started it calls the check broken.
 //! A panic is a fault of the check, so it makes the check broken too, with its message and place.
 
-use std::fs::File;
 use std::io::Write;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use std::time::Instant;
 use super::registry::Registry;
 use super::{BROKEN, Programs};
 use crate::kernel;
-use crate::lab::Lab;
+use crate::lab::{Lab, Timelines};
 use crate::record::CheckRecord;
 use crate::verdict::Unpassed;
 
@@ -26,7 +25,7 @@ pub const SOURCES_VARIABLE: &str = "LAB_SOURCES";
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 /// Does the check at `index` and prints its record.
-pub(super) fn print(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<File>) -> ExitCode {
+pub(super) fn print(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<Timelines>) -> ExitCode {
     // When the one who waits for this process is killed, nobody would end it. Failing to ask for that only costs time later on.
     let _ = kernel::process::die_with_parent();
     let record = perform(registry, index, programs, seed, timelines);
@@ -50,7 +49,7 @@ fn sources(registry: &Registry) -> Vec<PathBuf> {
 }
 
 /// Does the check at `index`.
-fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<File>) -> CheckRecord {
+fn perform(registry: &Registry, index: usize, programs: Programs, seed: u64, timelines: Option<Timelines>) -> CheckRecord {
     let entry = &registry.entries[index];
     let function = match &entry.function {
         Ok(function) => *function,

@@ -4,6 +4,7 @@
 //! first; a thread that asks for one that another thread is busy with waits for it. No check waits for ever, since prerequisites always stand
 //! earlier in the lab's order.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -20,6 +21,7 @@ pub(super) struct Session {
     /// The seed of all of them.
     pub seed: u64,
     programs: Places,
+    timelines: Option<PathBuf>,
     records: Vec<OnceLock<CheckRecord>>,
 }
 
@@ -27,7 +29,13 @@ impl Session {
     /// A session in which nothing has been done.
     pub fn new(registry: Registry, seed: u64, programs: Places) -> Self {
         let records = registry.entries.iter().map(|_| OnceLock::new()).collect();
-        Self { registry, seed, programs, records }
+        Self { registry, seed, programs, timelines: None, records }
+    }
+
+    /// The same, whose failed checks leave the timeline of the run that they failed in as a file of their name in this folder.
+    pub fn with_timelines(mut self, folder: Option<PathBuf>) -> Self {
+        self.timelines = folder;
+        self
     }
 
     /// The record of the check at `index`.
@@ -68,6 +76,9 @@ impl Session {
         let mut command = Command::new(this);
         command.args(["--lab-check", name, "--seed", &self.seed.to_string()]);
         command.args(self.programs.options());
+        if let Some(folder) = &self.timelines {
+            command.arg("--failure").arg(folder.join(name));
+        }
         isolation::record(command, &self.registry.lab, name, isolation::DEADLINE)
     }
 

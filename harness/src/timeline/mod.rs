@@ -69,6 +69,34 @@ impl Timeline {
         }
         folded
     }
+
+    /// The same with at most so many lanes, the first, and so many steps: the beginning and, since what went wrong stands at the end, three times as many of the last.
+    #[must_use]
+    pub fn cut(&self, lanes: usize, steps: usize) -> Self {
+        let shown: Vec<usize> = (0..self.steps.len()).filter(|number| self.steps[*number].lane < lanes).collect();
+        let left_out = shown.len().saturating_sub(steps);
+        let first = if left_out == 0 { shown.len() } else { steps / 4 };
+        let kept = || shown[..first].iter().chain(&shown[first + left_out..]);
+        // The step that says what is missing has a place of its own.
+        let gap = usize::from(left_out > 0);
+        let place = |number: usize| kept().position(|kept| *kept == number).map(|place| if place < first { place } else { place + gap });
+        let taken = |number: &usize| {
+            let step = &self.steps[*number];
+            // A wait that began in what is left out is drawn from there on.
+            let since = step.since.map(|since| kept().position(|kept| *kept >= since).map_or(0, |place| if place < first { place } else { place + gap }));
+            Step { from: step.from.and_then(place), since, ..step.clone() }
+        };
+        let mut cut: Vec<Step> = kept().map(taken).collect();
+        if left_out > 0 {
+            cut.insert(first, Step { text: format!("({left_out} steps are left out here)"), times: 1, ..Step::default() });
+        }
+        let mut names: Vec<String> = self.lanes.iter().take(lanes).cloned().collect();
+        let others = self.lanes.len() - names.len();
+        if let Some(last) = names.last_mut().filter(|_| others > 0) {
+            last.push_str(&format!(" ({others} more processes are left out)"));
+        }
+        Self { lanes: names, steps: cut }
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +126,21 @@ mod tests {
         let folded = timeline.folded();
         assert_eq!(folded.steps.len(), 6);
         assert_eq!((folded.steps[2].times, folded.steps[4].from), (500, Some(3)));
+    }
+
+    #[test]
+    fn what_is_too_long_keeps_its_beginning_and_its_end() {
+        let mut timeline = sample();
+        timeline.steps.splice(2..2, (0..500).map(|number| step(0, &format!("write {number}"), None)));
+        timeline.steps[503].from = Some(502);
+        timeline.steps[504].since = Some(400);
+        let cut = timeline.cut(9, 12);
+        assert_eq!((cut.steps.len(), &*cut.steps[0].text, &*cut.steps[3].text), (13, "pipe = 3, 4", "(493 steps are left out here)"));
+        let last = &cut.steps[11..];
+        assert_eq!((&*last[0].text, last[0].from, last[1].since), ("read 3 (pipe A) = 5 bytes", Some(10), Some(4)));
+        assert_eq!(sample().cut(9, 12), sample());
+        let one = sample().cut(1, 12);
+        assert_eq!((one.lanes, one.steps.len()), (vec!["the parent (1 more processes are left out)".to_owned()], 3));
     }
 
     #[test]
