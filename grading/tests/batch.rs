@@ -93,6 +93,40 @@ fn the_same_sources_are_built_and_checked_once() {
     assert_eq!((class.runs(), &class.record("eve")["points"]), (0, &2.into()));
 }
 
+/// The order of a run's steps may be another each time: it is beside the record and not in it, and shown only if it is of the same submission, lab and seed.
+#[test]
+fn the_run_that_failed_is_kept_beside_the_record() {
+    let class = Class::new();
+    class.hand_in("ann", RIGHT).hand_in("bob", WRONG).hand_in("cid", WRONG);
+    assert_eq!(class.run(&["--seed", "7"]).0, 0);
+    let timelines = |student: &str| class.path("out/timelines").join(student).join("01-echo.json");
+    let kept = fs::read(timelines("bob")).unwrap();
+    assert!(!timelines("ann").exists() && fs::read(timelines("cid")).unwrap() == kept, "what failed, for each who handed it in");
+    let text = String::from_utf8(kept.clone()).unwrap();
+    assert!(text.contains("keeps_blanks") && text.contains("writes ") && !text.contains('\u{1b}') && !text.contains("u001b["), "{text}");
+    // Who comes later with the same gets the same, and grading again changes them and no record.
+    class.hand_in("eve", WRONG);
+    class.run(&["--seed", "7"]);
+    assert_eq!(fs::read(timelines("eve")).unwrap(), kept);
+    let record = class.read("records/bob/01-echo.json");
+    class.run(&["--again", "all"]);
+    assert_eq!(class.read("records/bob/01-echo.json"), record);
+    assert_ne!(fs::read(timelines("bob")).unwrap(), kept);
+
+    let page = |out: &str| {
+        let mut grade = class.course.grade();
+        grade.arg("report").arg(class.path("out")).arg("--out").arg(class.path(out));
+        let (code, _, stderr) = told(&grade.output().unwrap());
+        assert_eq!(code, 0, "{stderr}");
+        fs::read_to_string(class.path(out).join("students/bob.html")).unwrap()
+    };
+    let shown = page("pages");
+    assert!(shown.contains("The run, step by step") && shown.contains("src=\"data:image/svg+xml;base64,"), "{shown}");
+    assert!(shown.contains("In words") && shown.contains("[2Jwrites "), "{shown}");
+    fs::write(timelines("bob"), fs::read_to_string(timelines("bob")).unwrap().replace("\"seed\":7", "\"seed\":8")).unwrap();
+    assert!(!page("pages").contains("step by step"), "it is of another run");
+}
+
 #[test]
 fn what_may_be_the_machines_fault_is_done_again_alone_before_it_counts() {
     let class = Class::new();
@@ -237,6 +271,11 @@ fn shards_make_the_same_records_as_one_batch_and_the_coordinator_misses_nothing(
     let (code, stdout, stderr) = class.command("merge", &[]);
     assert_eq!(code, 0, "{stdout}{stderr}");
     assert!(stdout.starts_with("12 records, 0 of them delivered more than once"), "{stdout}");
+    let students = |out: &str| {
+        let names = fs::read_dir(class.path(out).join("timelines")).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(!students("whole").is_empty() && students("out") == students("whole"), "{:?} {:?}", students("out"), students("whole"));
     assert_eq!((records(&class.path("out")), class.read("grades.csv")), (whole.clone(), grades.clone()));
 
     // A shard that was delivered under two names, the same both times; then one that differs; then one with another seed; then a stranger.

@@ -177,6 +177,7 @@ fn what_students_get_follows_the_visibility() {
             let page = fs::read_to_string(pages.join("students/ann.html")).unwrap();
             in_form(&page, shown);
             assert!(page.contains("6 of 10 points") && page.contains("Other checks") != shown, "{page}");
+            assert!(!page.contains("step by step"), "the run is not shown where the finding is not");
             assert!(shown == page.contains("words that it cannot know") && shown == page.contains("Think of caves."), "{page}");
             assert!(fs::read_to_string(pages.join("class.html")).unwrap().contains("other_words"));
         }

@@ -252,6 +252,20 @@ mod check_executable_for_the_course {
     }
 
     #[test]
+    fn a_failed_check_leaves_the_timeline_of_the_run_that_it_failed_in() {
+        let folder = std::env::temp_dir().join(format!("timelines-of-a-run-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let records = mixed(&format!("--lab-run passes fails --seed 1 --timelines {}", folder.display())).records();
+        assert_eq!(records.iter().map(|record| record.verdict).collect::<Vec<_>>(), [Word::Pass, Word::Fail]);
+        let left = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+        let (passed, failed) = (left("passes"), left("fails"));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(passed, "");
+        let timeline: harness::timeline::Timeline = serde_json::from_str(&failed).unwrap_or_else(|error| panic!("{error}: {failed}"));
+        assert!(failed.lines().count() == 1 && timeline.steps.iter().any(|step| step.text.starts_with("_exit")), "{timeline:?}");
+    }
+
+    #[test]
     fn prerequisites_run_without_a_record_unless_asked_for() {
         let skipped = mixed("--lab-run after_failure --seed 1").records();
         assert_eq!(skipped.len(), 1);

@@ -87,7 +87,9 @@ fn names_and_jobs(rest: Vec<OsString>, timelines: Option<PathBuf>) -> Result<Mod
                 jobs = Some(number("--jobs", &value)?);
             }
             _ if text.starts_with('-') => {
-                return Err(format!("unexpected option `{text}`; --lab-run has NAME…, --seed N, --programs DIR, --program NAME=FILE, --timelines DIR and --jobs N"));
+                return Err(format!(
+                    "unexpected option `{text}`; --lab-run has NAME…, --seed N, --programs DIR, --program NAME=FILE, --timelines DIR and --jobs N"
+                ));
             }
             _ => names.push(text),
         }

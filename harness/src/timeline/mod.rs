@@ -83,7 +83,8 @@ impl Timeline {
         let taken = |number: &usize| {
             let step = &self.steps[*number];
             // A wait that began in what is left out is drawn from there on.
-            let since = step.since.map(|since| kept().position(|kept| *kept >= since).map_or(0, |place| if place < first { place } else { place + gap }));
+            let since =
+                step.since.map(|since| kept().position(|kept| *kept >= since).map_or(0, |place| if place < first { place } else { place + gap }));
             Step { from: step.from.and_then(place), since, ..step.clone() }
         };
         let mut cut: Vec<Step> = kept().map(taken).collect();
