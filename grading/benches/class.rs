@@ -1,7 +1,8 @@
 //! What a class costs: minutes, submissions a minute and memory as it grows, what hangs cost, and `cargo test` in fresh clones beside it.
 //!
-//! `cargo bench -p grading --bench class`. CLASS_SIZES are the numbers of students (`50,100,200`), CLASS_LABS the labs (`pipe`), CLASS_CLONES how many fresh clones
-//! are tested (3; 0 for none). The class is made of the lab's solution, its accepted and its rejected submissions, each with a small edit of its own, so that no two
+//! `cargo bench -p grading --bench class`. CLASS_SIZES are the numbers of students (`50,100,200`; empty for none), CLASS_LABS the labs (`pipe`), CLASS_HANGS how many students
+//! the two classes have that are compared (the first size), CLASS_CLONES how many fresh clones are tested (3; 0 for none). Those two classes are graded in turn, in three parts
+//! each, so that what else the machine does meets both. The class is made of the lab's solution, its accepted and its rejected submissions, each with a small edit of its own, so that no two
 //! sources are equal and none is built for another.
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,8 @@ use harness::manifest::LabFolder;
 
 /// How often memory is looked at.
 const LOOK: Duration = Duration::from_millis(50);
+/// In how many parts the two classes that are compared are graded.
+const PARTS: usize = 3;
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf();
@@ -21,7 +24,8 @@ fn main() {
     let _ = std::fs::remove_dir_all(&place);
     let names: Vec<String> = setting("CLASS_LABS", "pipe").split(',').map(str::to_owned).collect();
     let labs = workspace::labs(&root, &names).expect("the labs");
-    let sizes: Vec<usize> = setting("CLASS_SIZES", "50,100,200").split(',').map(|size| size.parse().expect("a number of students")).collect();
+    let sizes = setting("CLASS_SIZES", "50,100,200");
+    let sizes: Vec<usize> = sizes.split(',').filter(|size| !size.is_empty()).map(|size| size.parse().expect("a number of students")).collect();
 
     println!("building the checks once");
     let bench = Bench { root: root.clone(), place: place.clone(), names };
@@ -34,20 +38,8 @@ fn main() {
         bench.grade(&bench.class(&name, &labs, students, Mix::All), &name).print(students, students * labs.len());
     }
 
-    let students = sizes.first().copied().unwrap_or(30);
-    println!("\nthe same size, nobody hangs and a third hangs (deadlocks)");
-    let mut minutes = Vec::new();
-    for (what, mix) in [("none", Mix::Right), ("third", Mix::ThirdHangs)] {
-        let name = format!("{what}-{students}");
-        let measured = bench.grade(&bench.class(&name, &labs, students, mix), &name);
-        measured.print(students, students * labs.len());
-        minutes.push((measured.wall.as_secs_f64(), measured.cpu));
-    }
-    println!(
-        "a third hangs / nobody hangs: {:.2} of the time, {:.2} of the CPU time (goal: at most 1)",
-        minutes[1].0 / minutes[0].0,
-        minutes[1].1 / minutes[0].1
-    );
+    let hangs = setting("CLASS_HANGS", &sizes.first().copied().unwrap_or(30).to_string()).parse().expect("a number of students");
+    bench.compare_hangs(&labs, hangs);
 
     let clones: usize = setting("CLASS_CLONES", "3").parse().expect("a number of clones");
     if clones > 0 {
@@ -133,6 +125,24 @@ impl Bench {
             }
         }
         folder
+    }
+
+    /// Grades a class in which nobody hangs and one in which a third does.
+    fn compare_hangs(&self, labs: &[LabFolder], students: usize) {
+        println!("\nclasses of {students}, in {PARTS} parts in turn: nobody hangs, and a third hangs (deadlocks)");
+        let (mut wall, mut cpu) = ([0.0; 2], [0.0; 2]);
+        let part = students.div_ceil(PARTS);
+        for number in 0..PARTS {
+            for (place, (what, mix)) in [("none", Mix::Right), ("third", Mix::ThirdHangs)].into_iter().enumerate() {
+                let name = format!("{what}-{number}");
+                let measured = self.grade(&self.class(&name, labs, part, mix), &name);
+                measured.print(part, part * labs.len());
+                wall[place] += measured.wall.as_secs_f64();
+                cpu[place] += measured.cpu;
+            }
+        }
+        let (wall, cpu) = (wall[1] / wall[0], cpu[1] / cpu[0]);
+        println!("a third hangs / nobody hangs: {wall:.2} of the time, {cpu:.2} of the CPU time (goal: at most 1.2)");
     }
 
     /// Grades a folder of submissions, and looks at what that takes.
