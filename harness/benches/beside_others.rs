@@ -10,6 +10,7 @@ use harness::check::Programs;
 use harness::check::programs::Places;
 use harness::lab::Lab;
 use harness::manifest::Manifest;
+use harness::prelude::{Program, Session, conflicts_reversed, prints, without_races};
 use harness::verdict::{Unpassed, Verdict};
 
 /// Rounds, after one that is not counted.
@@ -141,15 +142,7 @@ fn hang_to_verdict() {
 /// Two children that count in shared memory, under one schedule after the other, beside the same program without one.
 fn forced_schedules() {
     println!("one forced schedule: two children that count in shared memory (tests/programs/counter.c)");
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("schedules");
-    std::fs::create_dir_all(&folder).expect("the target folder can be written");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/counter.c");
-    let compiled = Command::new("cc").args(["-std=gnu11", "-O1", "-pthread", "-o"]).arg(folder.join("counter")).arg(source).status();
-    assert!(compiled.is_ok_and(|status| status.success()), "counter.c compiles");
-    let manifest =
-        "title = \"b\"\nsummary = \"b\"\nlevel = 1\ncalls = []\ncheck = []\n[[program]]\nname = \"counter\"\nsource = \"s\"\nusage = \"u\"\n";
-    let manifest = Manifest::parse(manifest, Path::new("bench")).expect("a manifest");
-    let lab = std::rc::Rc::new(Lab::new(manifest, Programs::new(Places::folder(folder), "bench"), 1, "bench"));
+    let lab = std::rc::Rc::new(lab_of_c("counter"));
     let run = |arguments: [&'static str; 3], scheduled: bool| {
         let lab = std::rc::Rc::clone(&lab);
         let work = move || {
@@ -157,10 +150,7 @@ fn forced_schedules() {
                 if scheduled {
                     session.schedule_by(lab.schedule_seed());
                 }
-                let program = session.program("counter").args(arguments).start()?;
-                session.exit(program)?;
-                session.all_end()?;
-                session.pass()
+                to_its_end(session, "counter", &arguments).and_then(|_| session.pass())
             });
             assert!(ended.is_ok(), "{ended:?}");
         };
@@ -172,4 +162,82 @@ fn forced_schedules() {
         ("counter none 2 10, a schedule", run(["none", "2", "10"], true)),
         ("counter semop 2 10, a schedule", run(["semop", "2", "10"], true)),
     ]);
+    println!("until a mistake is found, by chance (medians of {ROUNDS} seeds to begin with) and by reversing conflicts:");
+    for (what, program, arguments, output) in MISTAKES {
+        until_found(what, program, arguments, output);
+    }
+}
+
+/// What is wrong with a program of `tests/programs`, its arguments, and its output if nothing were wrong; without one, data races are looked for.
+type Mistake = (&'static str, &'static str, &'static [&'static str], Option<&'static str>);
+
+const MISTAKES: [Mistake; 7] = [
+    ("no lock, one increment each: the race is flagged", "counter", &["none", "2", "1"], None),
+    ("no lock, one increment each: the result is wrong", "counter", &["none", "2", "1"], Some("2\n")),
+    ("no lock, ten increments each: the result is wrong", "counter", &["none", "2", "10"], Some("20\n")),
+    ("two semaphores in opposite order: deadlock", "two_semaphores", &["opposite"], Some("")),
+    ("a signal between check and pause: deadlock", "lost_wakeup", &[], Some("came\n")),
+    ("a sleep as synchronisation: the file is not there yet", "file_from_child", &["sleeps"], Some("2 hi\n")),
+    ("a value that is wrong for one call behind twenty others", "narrow", &[], Some("0\n")),
+];
+
+/// Most schedules by chance.
+const MOST_SEEDS: u64 = 200;
+
+fn until_found(what: &str, program: &str, arguments: &[&str], output: Option<&str>) {
+    let lab = lab_of_c(program);
+    let judged = |session: &mut Session| {
+        let ended = to_its_end(session, program, arguments)?;
+        match output {
+            Some(output) => prints(session, ended, output.as_bytes())?,
+            None => without_races(session)?,
+        }
+        session.pass()
+    };
+    let by_chance = |first: u64| {
+        let start = Instant::now();
+        let fails = |seed: &u64| {
+            let verdict = lab.session(|session| {
+                session.schedule_by(*seed);
+                judged(session)
+            });
+            matches!(verdict, Err(Unpassed::Fail(_)))
+        };
+        let found = (first..first + MOST_SEEDS).find(fails);
+        (found.map(|seed| seed - first + 1), start.elapsed())
+    };
+    let mut found = vec![by_chance(0)];
+    if found[0].0.is_some() {
+        found.extend((1..ROUNDS as u64).map(|round| by_chance(round * 1000)));
+    }
+    found.sort();
+    let chance = match found[found.len() / 2] {
+        (Some(schedules), time) => format!("{schedules:>4} schedules, {:>8.1} ms", time.as_secs_f64() * 1e3),
+        (None, time) => format!("not in {MOST_SEEDS}, {:>8.1} ms", time.as_secs_f64() * 1e3),
+    };
+    let start = Instant::now();
+    let (verdict, explored) = lab.explore(conflicts_reversed(), judged);
+    assert!(verdict.is_err(), "{program}: {explored}");
+    println!("  {what:<58} {chance}; {:>4} schedules, {:>8.1} ms", explored.schedules, start.elapsed().as_secs_f64() * 1e3);
+}
+
+fn to_its_end(session: &mut Session, program: &str, arguments: &[&str]) -> Result<Program, Unpassed> {
+    let program = session.program(program).args(arguments.iter().copied()).start()?;
+    session.exit(program)?;
+    session.all_end()?;
+    Ok(program)
+}
+
+/// A lab whose program is this one of `tests/programs`.
+fn lab_of_c(program: &str) -> Lab {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("schedules");
+    std::fs::create_dir_all(&folder).expect("the target folder can be written");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(program).with_extension("c");
+    let compiled = Command::new("cc").args(["-std=gnu11", "-O1", "-pthread", "-o"]).arg(folder.join(program)).arg(source).status();
+    assert!(compiled.is_ok_and(|status| status.success()), "{program}.c compiles");
+    let manifest = format!(
+        "title = \"b\"\nsummary = \"b\"\nlevel = 1\ncalls = []\ncheck = []\n[[program]]\nname = \"{program}\"\nsource = \"s\"\nusage = \"u\"\n"
+    );
+    let manifest = Manifest::parse(&manifest, Path::new("bench")).expect("a manifest");
+    Lab::new(manifest, Programs::new(Places::folder(&folder), "bench"), 1, "bench")
 }

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         a_lost_wake_up_is_found,
         a_safe_wait_for_a_signal_is_never_accused,
         the_same_seed_gives_the_same_schedule,
+        memory_that_is_moved_is_seen_where_it_is,
         what_chance_misses_is_found_by_reversing_conflicts,
         what_chance_misses_is_found_by_doing_all_schedules,
         all_schedules_of_a_small_program_are_counted,
@@ -166,6 +167,16 @@ fn the_same_for(program: &str, arguments: &[&str]) {
     for _ in 0..25 {
         assert_eq!((0..4).map(fingerprint).collect::<Vec<_>>(), expected);
     }
+}
+
+fn memory_that_is_moved_is_seen_where_it_is() {
+    let subject = Subject::new("moves");
+    (0..30).for_each(|schedule| assert_passes(ordered_under(&subject, &["locked"], schedule, "4 4 4\n")));
+    for schedule in 0..10 {
+        let told = ordered_under(&subject, &["free"], schedule, "4 4 4\n");
+        assert!(matches!(&told, Err(Unpassed::Fail(finding)) if finding.kind == "data-race"), "{told:?}");
+    }
+    subject.assert_nothing_is_left();
 }
 
 /// All schedules of the program that the bound asks for; its output is to be this.

@@ -72,6 +72,30 @@ struct Space {
     call_instruction: Option<u64>,
 }
 
+impl Space {
+    /// This range shows nothing any more; what regions have before and behind it stays.
+    fn cut_out(&mut self, start: u64, length: u64) {
+        let end = start.saturating_add(length);
+        let (cut, mut kept): (Vec<_>, Vec<_>) = self.regions.drain(..).partition(|region| region.start < end && region.start + region.length > start);
+        for region in cut {
+            let before = start.saturating_sub(region.start);
+            let behind = (region.start + region.length).saturating_sub(end);
+            if before > 0 {
+                kept.push(Region { length: before, ..region.clone() });
+            }
+            if behind > 0 {
+                kept.push(Region { start: end, length: behind, offset: region.offset + (end - region.start), ..region });
+            }
+        }
+        self.regions = kept;
+    }
+}
+
+/// The kernel maps whole pages.
+fn whole_pages(length: u64) -> u64 {
+    length.div_ceil(PAGE).saturating_mul(PAGE)
+}
+
 /// What is known of the shared memory of a scheduled run.
 #[derive(Default)]
 pub struct Memory {
@@ -175,14 +199,10 @@ impl Tracer {
         match (&*name_of(number), call) {
             ("mmap", _) if arguments[3] as i32 & libc::MAP_SHARED != 0 => self.mapped_shared(pid, space, result, &arguments),
             ("munmap", _) => {
-                let (start, end) = (arguments[0], arguments[0].saturating_add(arguments[1]));
-                self.memory.spaces[space].regions.retain(|region| region.start >= end || region.start + region.length <= start);
+                self.memory.spaces[space].cut_out(arguments[0], whole_pages(arguments[1]));
                 Ok(())
             }
-            ("mremap", _) if self.memory.spaces[space].regions.iter().any(|region| region.contains(arguments[0])) => {
-                self.blind.get_or_insert_with(|| "mremap of shared memory, which cannot be followed under a forced schedule".into());
-                Ok(())
-            }
+            ("mremap", _) => self.moved(pid, space, result, &arguments),
             (_, Call::Shmat) => {
                 let length = self.proc.length_of_mapping(pid, result).unwrap_or(PAGE);
                 let writes = arguments[2] as i32 & libc::SHM_RDONLY == 0;
@@ -198,7 +218,7 @@ impl Tracer {
     }
 
     fn mapped_shared(&mut self, pid: Pid, space: usize, start: u64, arguments: &[u64; 6]) -> io::Result<()> {
-        let length = arguments[1].div_ceil(PAGE) * PAGE;
+        let length = whole_pages(arguments[1]);
         let anonymous = arguments[3] as i32 & libc::MAP_ANONYMOUS != 0;
         let origin = if anonymous {
             Origin::Anonymous(self.memory.segments.len())
@@ -215,6 +235,18 @@ impl Tracer {
         self.add_region(pid, space, origin, Region::new(start, length, offset, arguments[2]))
     }
 
+    /// mremap(2) of shared memory: what is moved, grown or shrunk stays as closed as it was; a length of 0 makes a second mapping.
+    fn moved(&mut self, pid: Pid, space: usize, start: u64, arguments: &[u64; 6]) -> io::Result<()> {
+        let (from, old_length, length) = (arguments[0], whole_pages(arguments[1]), whole_pages(arguments[2]));
+        let Some(region) = self.memory.spaces[space].regions.iter().find(|region| region.contains(from)).cloned() else { return Ok(()) };
+        let stays = arguments[3] as i32 & libc::MREMAP_DONTUNMAP != 0;
+        if !stays {
+            self.memory.spaces[space].cut_out(from, old_length);
+        }
+        let origin = self.memory.segments[region.segment].clone();
+        self.add_region(pid, space, origin, Region::new(start, length, region.offset + (from - region.start), region.protection))
+    }
+
     fn add_region(&mut self, pid: Pid, space: usize, origin: Origin, mut region: Region) -> io::Result<()> {
         if !arch::SEES_ACCESSES {
             self.blind.get_or_insert_with(|| "shared memory under a forced schedule, which is not supported on this architecture".into());
@@ -225,8 +257,8 @@ impl Tracer {
             self.memory.segments.push(origin);
             self.memory.segments.len() - 1
         });
-        self.memory.spaces[space].regions.retain(|other| other.start + other.length <= region.start || region.start + region.length <= other.start);
         let (start, length) = (region.start, region.length);
+        self.memory.spaces[space].cut_out(start, length);
         self.memory.spaces[space].regions.push(region);
         self.protect(pid, space, start, length, 0)
     }
@@ -370,5 +402,22 @@ impl Region {
     /// A region that is closed; its segment is told later.
     fn new(start: u64, length: u64, offset: u64, protection: u64) -> Self {
         Self { start, length, segment: 0, offset, protection, open_for: HashSet::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unmapped_in_the_middle_leaves_both_ends() {
+        let mut space =
+            Space { regions: vec![Region::new(0x10_000, 0x5000, 0x2000, 3), Region::new(0x20_000, 0x1000, 0, 3)], call_instruction: None };
+        space.cut_out(0x11_000, 0x2000);
+        let mut left: Vec<_> = space.regions.iter().map(|region| (region.start, region.length, region.offset)).collect();
+        left.sort_unstable();
+        assert_eq!(left, [(0x10_000, 0x1000, 0x2000), (0x13_000, 0x2000, 0x5000), (0x20_000, 0x1000, 0)]);
+        space.cut_out(0, u64::MAX);
+        assert!(space.regions.is_empty());
     }
 }
