@@ -152,7 +152,10 @@ fn errors_reported(lab: &Lab) -> Verdict {
     each(STARTING.iter().chain(&INTERRUPTIBLE), |place| {
         let run = start(lab, &words).when(format!("{} fails with {}", place.what, errno_name(place.errno)));
         settled(run.inject(place.fails(place.errno)).expect(reports(place)).exits(1))
-    })
+    })?;
+    // These are the first ones of their kind; of the writes to standard output each one counts.
+    let words = lab.words(3..6);
+    start(lab, &words).in_case_of_every(every_failure().of(Write)).complains(WRITE).exits(1).verdict()
 }
 
 /// Without a word, the program prints a line that begins with `usage: pipe` on standard error and nothing on standard output, starts no child, and exits 2.

@@ -29,7 +29,7 @@ impl Place {
 const PIPE: &[&str] = &["pipe: pipe:", "pipe: pipe2:"];
 const FORK: &[&str] = &["pipe: fork:"];
 const READ: &[&str] = &["pipe: read:", "pipe: readv:"];
-const WRITE: &[&str] = &["pipe: write:", "pipe: writev:"];
+pub const WRITE: &[&str] = &["pipe: write:", "pipe: writev:"];
 const WAIT: &[&str] = &["pipe: waitpid:", "pipe: wait:", "pipe: wait4:", "pipe: waitid:"];
 
 /// Calls that no signal interrupts.
