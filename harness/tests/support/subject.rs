@@ -29,10 +29,14 @@ pub struct Subject {
 impl Subject {
     /// The program compiled from `tests/programs/PROGRAM.c`.
     pub fn new(program: &str) -> Self {
-        let executable = compiled::c_program(program);
+        Self::of(&compiled::c_program(program), program)
+    }
+
+    /// A program that was compiled already.
+    pub fn of(executable: &Path, program: &str) -> Self {
         let name = format!("{program}{}", std::process::id());
         let folder = folder::empty(&format!("labs/{name}"));
-        fs::copy(&executable, folder.join(&name)).unwrap_or_else(|error| panic!("{}: {error}", executable.display()));
+        fs::copy(executable, folder.join(&name)).unwrap_or_else(|error| panic!("{}: {error}", executable.display()));
         Self { before: Surroundings::of(&name), name, folder, limits: Limits::default(), capabilities: Vec::new() }
     }
 
