@@ -243,7 +243,8 @@ fn what_comes_later_than_the_time_limit_is_asked_for_again() {
     let subject = Subject::new("ask_again");
     for (late, questions) in [(5, 4), (999, 4), (1001, 5), (1999, 5)] {
         assert_passes(subject.session(|session, name| {
-            session.let_time_jump();
+            // The clocks stand still meanwhile: a slow machine changes nothing.
+            session.schedule_by(late);
             session.arm(delay_datagram(Duration::from_millis(late)).by(Who::Parent));
             session.program(name).args(["well", "udp"]).start()?;
             session.all_end()?;
@@ -279,7 +280,7 @@ fn the_fate_of_a_datagram_does_not_depend_on_luck() {
     for fault in fates() {
         let calls = || {
             let told = subject.session(|session, name| {
-                session.let_time_jump();
+                session.schedule_by(2);
                 session.arm(fault.clone().nth(2));
                 session.program(name).args(["any", "udp"]).start()?;
                 session.all_end()?;

@@ -76,7 +76,7 @@ pub fn swap_datagrams() -> Fault {
 }
 
 /// A datagram that a program sends arrives so much later, by the run's own clock: after what other time limits of the run bring about before that. Time must jump
-/// (`Session::let_time_jump`).
+/// (`Session::let_time_jump`). What the machine itself needs meanwhile counts as well, save under a schedule, where the clocks stand still: there the time is exact.
 #[must_use]
 pub fn delay_datagram(time: Duration) -> Fault {
     datagram(Fate::Late(time))
