@@ -257,7 +257,7 @@ fn a_schedule_that_failed_is_done_again_by_its_word() {
     assert!(matches!(explored(&subject, &[], preemptions(2), "0\n").0, Err(Unpassed::Broken(reason)) if reason.contains("17.1-40.2")));
 }
 
-/// The first 60 schedules of each, those first that reverse conflicts: none is accused, and none stands still.
+/// The first 40 schedules of each, those first that reverse conflicts: none is accused, and none stands still.
 fn what_is_right_is_right_under_all_schedules() {
     for (program, arguments, output) in [
         ("two_semaphores", &[][..], ""),
@@ -270,7 +270,7 @@ fn what_is_right_is_right_under_all_schedules() {
         ("medley", &["1"], ""),
     ] {
         let subject = Subject::new(program);
-        let (verdict, explored) = subject.lab().explore(conflicts_reversed().at_most(60), |session| {
+        let (verdict, explored) = subject.lab().explore(conflicts_reversed().at_most(40), |session| {
             let program = session.program(&subject.name).args(arguments.iter().copied()).start()?;
             session.exit(program)?;
             session.all_end()?;
