@@ -170,7 +170,12 @@ impl<'a> ReadyLab<'a> {
     fn check_executable(&self) -> Command {
         let mut command = Command::new(&self.artifacts.checks);
         // The seed and the programs are given on the command line, and nothing may come in from elsewhere.
-        command.env_remove("LAB_SEED").env_remove("LAB_PROGRAMS").env(harness::check::SOURCES_VARIABLE, "/nonexistent").current_dir(&self.lab.path);
+        command
+            .env_remove("LAB_SEED")
+            .env_remove("LAB_SCHEDULE")
+            .env_remove("LAB_PROGRAMS")
+            .env(harness::check::SOURCES_VARIABLE, "/nonexistent")
+            .current_dir(&self.lab.path);
         command
     }
 }
