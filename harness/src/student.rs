@@ -160,7 +160,7 @@ fn student_manifest(root: &Path) -> Result<String, Failure> {
     let text = fs::read_to_string(&path).map_err(|error| Failure::input("read", &path, &error))?;
     let own = STUDENTS_MEMBERS.into_iter().filter(|member| member.contains('*') || root.join(member).join("Cargo.toml").is_file());
     let own: Vec<String> = own.map(str::to_owned).collect();
-    let changed = with_members(&text, &own);
+    let changed = without_package_profiles(&with_members(&text, &own));
     let members: Vec<String> = toml::from_str::<toml::Table>(&changed)
         .ok()
         .and_then(|table| table.get("workspace")?.get("members")?.clone().try_into().ok())
@@ -190,6 +190,30 @@ fn with_members(manifest: &str, members: &[String]) -> String {
         }
     }
     out
+}
+
+/// Without the profiles of single packages, and the comments above them: they are for what the instructor's commands use, and cargo warns of those that a
+/// workspace does not have.
+fn without_package_profiles(manifest: &str) -> String {
+    let (mut out, mut comments) = (String::new(), String::new());
+    let mut left_out = false;
+    for line in manifest.lines() {
+        if line.starts_with('#') {
+            comments.push_str(line);
+            comments.push('\n');
+            continue;
+        }
+        if line.starts_with('[') {
+            left_out = line.starts_with("[profile.dev.package.");
+        }
+        let comments = std::mem::take(&mut comments);
+        if !left_out {
+            out.push_str(&comments);
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out + &comments
 }
 
 fn readme(labs: &[LabFolder], audience: Audience) -> String {
@@ -289,5 +313,11 @@ mod tests {
         let own = ["harness", "labs/*"].map(str::to_owned);
         assert_eq!(with_members(manifest, &own), "# c\n[workspace]\nmembers = [\"harness\", \"labs/*\"]\nresolver = \"3\"\n");
         assert_eq!(with_members("members = [\"grading\"]\nx = 1\n", &own), "members = [\"harness\", \"labs/*\"]\nx = 1\n");
+    }
+
+    #[test]
+    fn profiles_of_single_packages_are_the_instructors() {
+        let manifest = "[a]\n# kept\n[profile.dev]\ndebug = 1\n\n# gone\n[profile.dev.package.x]\nopt-level = 2\n[profile.dev.package.y]\nopt-level = 2\n\n# of z\n[z]\n";
+        assert_eq!(without_package_profiles(manifest), "[a]\n# kept\n[profile.dev]\ndebug = 1\n\n# of z\n[z]\n");
     }
 }

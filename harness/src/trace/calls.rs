@@ -3,6 +3,7 @@
 use std::io;
 
 use super::event::{Detail, Event};
+use super::object::Kind;
 use super::{BackUp, MOST_SNAPSHOTS, Pending, State, Tracer, decode, telling};
 use crate::call::Call;
 use crate::kernel::arch::{AUDIT_ARCH, Registers};
@@ -94,7 +95,22 @@ impl Tracer {
             Registers::get(pid)?.set_call(pid, -1)?;
             self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(0)));
         }
+        if self.options.refuses_splice && self.splices_what_the_harness_moves(pid, number, &arguments) {
+            Registers::get(pid)?.set_call(pid, -1)?;
+            self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(-i64::from(libc::EINVAL))));
+        }
         if self.carry_out_faults(pid, index)? { Ok(()) } else { self.resume(pid, 0) }
+    }
+
+    /// Whether a call is splice(2) from or to a standard stream or a FIFO. It holds the pipe's lock for as long as it waits for the other side: whoever reads or
+    /// writes the pipe meanwhile waits too, and cannot be ended. The harness does both, so that it says what splice says of a file that cannot be spliced, and
+    /// the caller falls back to read and write.
+    fn splices_what_the_harness_moves(&mut self, pid: Pid, number: u64, arguments: &[u64; 6]) -> bool {
+        number == libc::SYS_splice.cast_unsigned()
+            && [arguments[0], arguments[2]].into_iter().any(|descriptor| {
+                let object = self.object_of(pid, descriptor as i32);
+                object.is_some_and(|object| matches!(self.objects.get(object).kind, Kind::Standard | Kind::Fifo))
+            })
     }
 
     /// A stop that turned into another one before it was looked at: that of a process's end, or else the trace is not whole.
