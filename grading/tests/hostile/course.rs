@@ -195,7 +195,7 @@ impl<'a> Batch<'a> {
             names
         };
         let mut left = Vec::new();
-        let expected = [".lock", "grades.csv", "records", "seed"];
+        let expected = [".lock", "grades.csv", "records", "seed", "timelines"];
         let out: Vec<String> = names("out").into_iter().filter(|name| !expected.contains(&&**name)).collect();
         for (folder, names) in [("out", out), ("temporary", names("temporary"))] {
             if !names.is_empty() {
