@@ -184,9 +184,7 @@ impl Lab {
             };
         }
     }
-}
 
-impl Lab {
     /// A memory group for a run; `None` where none can be made.
     fn group(&self) -> Option<Rc<Group>> {
         let mut groups = self.groups.borrow_mut();

@@ -180,7 +180,6 @@ impl Session {
             most_events: limits.calls,
             most_processes: 512,
             most_shared_memory: Some(limits.memory_bytes() - BESIDE_SHARED),
-            refuses_splice: true,
         };
         process::tick_every(TICK)?;
         let names = programs.iter().map(|(name, _)| name.clone()).collect();

@@ -41,7 +41,6 @@ impl Session {
             most_events: limits.calls,
             most_processes: limits.processes as usize,
             most_shared_memory: None,
-            refuses_splice: false,
         };
         process::tick_every(TICK)?;
         let sandbox = Sandbox { tier: Tier::Confined, refused: None, directory, programs: vec![path], reaper: None };

@@ -95,7 +95,7 @@ impl Tracer {
             Registers::get(pid)?.set_call(pid, -1)?;
             self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(0)));
         }
-        if self.options.refuses_splice && self.splices_what_the_harness_moves(pid, number, &arguments) {
+        if self.is_a_run_of_its_own() && self.splices_what_the_harness_moves(pid, number, &arguments) {
             Registers::get(pid)?.set_call(pid, -1)?;
             self.tasks.entry(pid).and_modify(|task| task.pending.iter_mut().for_each(|pending| pending.result = Some(-i64::from(libc::EINVAL))));
         }

@@ -131,10 +131,8 @@ pub struct Options {
     pub most_events: usize,
     /// Most processes over the whole run.
     pub most_processes: usize,
-    /// Most bytes of mappings that no resource limit counts, where they are limited at all, and files in memory with them.
+    /// Most bytes of mappings that no resource limit counts, and files in memory with them: in a run of its own, and not where a program runs where it stands.
     pub most_shared_memory: Option<u64>,
-    /// Whether splice(2) is refused on what the harness itself reads and writes.
-    pub refuses_splice: bool,
 }
 
 /// A call back for every finished call, for tools that print a trace.

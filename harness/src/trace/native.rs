@@ -44,15 +44,8 @@ pub fn trace(command: &[String], stops: &Stops, decode: bool, on_event: OnEvent)
     };
     process::pin_to_this_cpu()?;
     let launched = process::launch(&launch)?;
-    let options = Options {
-        decode,
-        keep_events: false,
-        keep_data: true,
-        most_events: usize::MAX,
-        most_processes: usize::MAX,
-        most_shared_memory: None,
-        refuses_splice: false,
-    };
+    let options =
+        Options { decode, keep_events: false, keep_data: true, most_events: usize::MAX, most_processes: usize::MAX, most_shared_memory: None };
     let mut tracer = Tracer::new(Proc::open()?, options);
     let first = tracer.follow(launched.pid, 0, program)?;
     tracer.on_event = Some(on_event);

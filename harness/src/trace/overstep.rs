@@ -119,15 +119,16 @@ impl Tracer {
         }
     }
 
+    /// Whether the run is enclosed, rather than a program that runs where it stands.
+    pub(super) fn is_a_run_of_its_own(&self) -> bool {
+        self.options.most_shared_memory.is_some()
+    }
+
     /// A queue that was made, or was not, for want of room in what a user may have in queues (RLIMIT_MSGQUEUE): the kernel counts all of a user's, and so a run may
     /// fail for what another one did.
     pub(super) fn note_queue(&mut self, pid: Pid, pending: &Pending, result: i64) {
         let event = &self.events[pending.event];
-        if event.call != Call::MqOpen
-            || event.arguments[1] as i32 & libc::O_CREAT == 0
-            || pending.result.is_some()
-            || self.options.most_shared_memory.is_none()
-        {
+        if event.call != Call::MqOpen || event.arguments[1] as i32 & libc::O_CREAT == 0 || pending.result.is_some() || !self.is_a_run_of_its_own() {
             return;
         }
         let (messages, size) = decode::queue_attributes(pid, event.arguments[3]).unwrap_or(DEFAULT_QUEUE);
