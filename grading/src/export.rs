@@ -104,26 +104,12 @@ pub fn without_inputs(check: &Check, message: &str) -> String {
     match check.verdict {
         Word::Pass => String::new(),
         Word::Skipped => message.to_owned(),
-        Word::Broken => "reason:   something could not be observed
-"
-        .to_owned(),
+        Word::Broken => "reason:   something could not be observed\n".to_owned(),
         Word::Fail => {
-            let promise = message
-                .lines()
-                .next()
-                .filter(|line| line.starts_with("promise:"))
-                .map(|line| {
-                    format!(
-                        "{line}
-"
-                    )
-                })
-                .unwrap_or_default();
+            let promise = message.lines().next().filter(|line| line.starts_with("promise:"));
+            let promise = promise.map(|line| format!("{line}\n")).unwrap_or_default();
             let kind = check.finding.as_ref().map_or("other than promised", |finding| &finding.kind);
-            format!(
-                "{promise}observed: {kind}; what the program was given, and what it did with it, is not shown
-"
-            )
+            format!("{promise}observed: {kind}; what the program was given, and what it did with it, is not shown\n")
         }
     }
 }
